@@ -1,0 +1,86 @@
+"""Everything that igtool raises on purpose, each with the exit code the command line ends with.
+
+::
+
+    IgtoolError                    1   a bug if nothing more exact fits
+    ├── UsageError                 2   the command or its input cannot be used as given
+    ├── ConfigError                3   settings, keys, models, an extension, a newer lake
+    ├── RateLimitedError           4   a platform or the network asks to wait; resumable
+    ├── IntegrityError             5   stored data is damaged or incomplete
+    ├── BudgetError                6   the money or quota limit is reached
+    ├── LockedError                7   another process holds the store
+    ├── FinishedWithRejects        8   all done, some items are in ``rejects``
+    ├── StorageError               9   no space, no permission
+    └── Interrupted              130   Ctrl-C; everything finished so far is stored
+
+A message says what failed, on which item, and what to do. ``retryable`` tells whether the same command can
+succeed later without a change by the user.
+"""
+
+from __future__ import annotations
+
+
+class IgtoolError(Exception):
+    """Any failure that igtool raises itself; ``exit_code`` follows DESIGN §11."""
+
+    exit_code = 1
+    retryable = False
+
+
+class UsageError(IgtoolError):
+    """The command, its options or its input file cannot be used as given."""
+
+    exit_code = 2
+
+
+class ConfigError(IgtoolError):
+    """A setting, key, model or extension is missing or does not fit."""
+
+    exit_code = 3
+
+
+class RateLimitedError(IgtoolError):
+    """A platform or the network asks to wait; the same command goes on later."""
+
+    exit_code = 4
+    retryable = True
+
+
+class IntegrityError(IgtoolError):
+    """Stored data is damaged, incomplete, or does not match its recorded checksum."""
+
+    exit_code = 5
+
+
+class BudgetError(IgtoolError):
+    """A limit on money or quota is reached; nothing more is spent."""
+
+    exit_code = 6
+    retryable = True
+
+
+class LockedError(IgtoolError):
+    """Another process is writing to this workspace; the message names its process id."""
+
+    exit_code = 7
+    retryable = True
+
+
+class FinishedWithRejects(IgtoolError):  # noqa: N818 - an ending, not a failure
+    """The run is complete, and some items are in ``rejects``."""
+
+    exit_code = 8
+
+
+class StorageError(IgtoolError):
+    """The disk is full, or a file or folder may not be read or written."""
+
+    exit_code = 9
+    retryable = True
+
+
+class Interrupted(IgtoolError):  # noqa: N818 - an ending, not a failure
+    """The user stopped the run; what was finished is stored."""
+
+    exit_code = 130
+    retryable = True

@@ -1,0 +1,82 @@
+"""The contract of every stage: a batch of rows in, rows and rejects out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from igtool.encoders.base import Encoder
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reject:
+    """An item that did not make it: ``reason`` is a slug, ``detail`` a sentence for a person."""
+
+    item_id: str
+    reason: str
+    detail: str = ""
+    path: str | None = None
+    line: int | None = None
+
+
+@dataclass
+class Output:
+    """What a stage made of a batch.
+
+    ``tables``: table name to rows (dicts by column name; a missing column is NULL). ``done``: items that came
+    out as rows. Every item of the batch is in ``done`` or in ``rejects``, or the runner stops.
+    """
+
+    tables: dict[str, Sequence[Row]] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage may use besides its batch."""
+
+    encoder: Callable[[], Encoder]
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """A stage without options."""
+
+
+class Stage(ABC):
+    """One step of the pipeline.
+
+    ``keys`` is SQL that yields ``item_id`` and ``fingerprint`` of every item that should exist; the runner finds
+    those whose fingerprint, with ``version`` and ``Options``, is not recorded yet. ``rows`` is SQL that yields the
+    input columns (``item_id`` among them) for the items named in the view ``batch(item_id, fingerprint)``.
+    ``key`` is the column that holds the item id in every table of ``writes``; when an item disappears from
+    ``keys`` its rows go too. A stage with ``whole`` gets all items in one batch as soon as one is pending, and
+    what it returns replaces its tables.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    reads: ClassVar[tuple[str, ...]]
+    writes: ClassVar[tuple[str, ...]]
+    key: ClassVar[str]
+    keys: ClassVar[str]
+    rows: ClassVar[str]
+    whole: ClassVar[bool] = False
+    batch_size: ClassVar[int] = 500
+    Options: ClassVar[type] = NoOptions
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = options if options is not None else self.Options()
+
+    @abstractmethod
+    def process(self, batch: pa.Table, context: Context) -> Output:
+        """The batch's rows made into output rows; reads and writes nothing else."""
