@@ -22,7 +22,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table. ``key`` columns identify a row; of two rows with one key the greater ``newest`` tuple stays."""
+    """One table: of two rows with the same ``key`` the one with the greater ``newest`` tuple stays."""
 
     name: str
     doc: str
@@ -315,9 +315,8 @@ VIEWS: dict[str, str] = {
                median(c.like_count) as median_likes,
                median(c.comment_count) as median_comments,
                median(coalesce(c.view_count, c.play_count)) as median_views,
-               avg(coalesce(c.like_count, 0) + coalesce(c.comment_count, 0))
-                   filter (c.like_count is not null or c.comment_count is not null)
-                   / nullif(a.followers_count, 0) as engagement_rate,
+               avg((coalesce(c.like_count, 0) + coalesce(c.comment_count, 0)) / nullif(a.followers_count, 0))
+                   filter (c.like_count is not null or c.comment_count is not null) as engagement_rate,
                max(c.published_at) as last_published_at
         from accounts a join content_items c using (account_id)
         group by all

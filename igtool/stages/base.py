@@ -60,7 +60,7 @@ class Stage(ABC):
     input columns (``item_id`` among them) for the items named in the view ``batch(item_id, fingerprint)``.
     ``key`` is the column that holds the item id in every table of ``writes``; when an item disappears from
     ``keys`` its rows go too. A stage with ``whole`` gets all items in one batch as soon as one is pending, and
-    what it returns replaces its tables.
+    what it returns replaces its tables, except those in ``appends``, which only grow.
     """
 
     name: ClassVar[str]
@@ -71,6 +71,7 @@ class Stage(ABC):
     keys: ClassVar[str]
     rows: ClassVar[str]
     whole: ClassVar[bool] = False
+    appends: ClassVar[tuple[str, ...]] = ()
     batch_size: ClassVar[int] = 500
     Options: ClassVar[type] = NoOptions
 

@@ -1,0 +1,56 @@
+# igtool: one command each. The environment is .venv; the first target that needs it makes it.
+PYTHON ?= python3
+BIN := .venv/bin
+INPUT ?= examples/creators.csv
+SOURCE ?=
+OUTPUT ?=
+ARGS ?=
+
+.PHONY: setup enrich demo test check bench bench-quick torture doctor clean
+
+setup: .venv/ready
+
+# Exact versions come from constraints.txt; pip is asked again only when they or pyproject.toml change.
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "igtool needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 3; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/ready-dev: .venv/ready constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		$$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"])')
+	@touch $@
+
+# Exit 8 means: finished, and some items are in `igtool rejects`. For make that is done.
+enrich: .venv/ready
+	@$(BIN)/igtool enrich "$(INPUT)" $(if $(SOURCE),--source "$(SOURCE)") $(if $(OUTPUT),--output "$(OUTPUT)") $(ARGS); \
+		code=$$?; [ $$code -eq 8 ] || exit $$code
+
+demo: .venv/ready
+	@$(MAKE) --no-print-directory enrich INPUT=examples/creators.csv
+
+test: .venv/ready-dev
+	$(BIN)/pytest -n 2
+
+check: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready-dev
+	$(BIN)/python -m benchmarks.run
+
+bench-quick: .venv/ready-dev
+	$(BIN)/python -m benchmarks.run --quick
+
+# Kills the main job at random moments and compares the tables with an undisturbed run.
+torture: .venv/ready-dev
+	$(BIN)/python -m benchmarks.torture --kills 50
+
+doctor: .venv/ready
+	@$(BIN)/igtool doctor
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,1 @@
+"""What the larger commands say on the terminal."""

@@ -1,0 +1,134 @@
+"""``igtool enrich``: what the main job says before, during and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from igtool.console import print_json, print_rows, say
+from igtool.errors import FinishedWithRejects, Interrupted, UsageError
+from igtool.workspace import Workspace
+
+if TYPE_CHECKING:
+    from igtool.cli import Stop
+    from igtool.creator_list import CreatorList
+    from igtool.enrich import Summary
+
+
+def run_enrich(
+    workspace: Workspace, creators: Sequence[str], input_path: Path | None, given: dict[str, Any], stop: Stop
+) -> None:
+    """Run the main job and print its summary. Raises FinishedWithRejects when items are in ``rejects``."""
+    from igtool.enrich import EnrichOptions, enrich
+    from igtool.fill import parse_fill
+    from igtool.session import open_session
+
+    chosen = read_creators(creators, input_path, given["platform"])
+    options = EnrichOptions(
+        source=workspace.settings.source or _beside(chosen),
+        output=given["output"],
+        fill=parse_fill(given["fill"]),
+        limit=given["limit"],
+        force=given["force"],
+    )
+    if given["dry_run"]:
+        _print_plan(chosen, options.source, options.fill, as_json=given["as_json"])
+        return
+    say(f"{chosen.name}: {len(chosen.rows)} rows; raw answers from {options.source or 'what is already stored'}")
+    try:
+        with open_session(workspace.settings, f"enrich {chosen.name}", stop) as session:
+            summary = enrich(session, chosen, options)
+    except Interrupted as error:
+        raise Interrupted(f"{error}\ngo on with the same command: it starts where this one stopped") from error
+    _print_summary(summary, as_json=given["as_json"])
+    if summary.rejected:
+        raise FinishedWithRejects(
+            f"finished; {summary.rejected} items were rejected: `igtool rejects` says which and why"
+        )
+
+
+def read_creators(creators: Sequence[str], input_path: Path | None, platform: str | None) -> CreatorList:
+    """The list: a file if the only argument names one or looks like one, else handles. Raises UsageError."""
+    from igtool.creator_list import from_handles, read_list
+
+    if input_path is not None and creators:
+        raise UsageError("give the list once: as --input or as an argument, not both")
+    if input_path is None and not creators:
+        raise UsageError(
+            "nothing to enrich: give a list (igtool enrich creators.csv) or handles (igtool enrich @name)"
+        )
+    if input_path is not None:
+        return read_list(input_path, platform=platform)
+    first = Path(creators[0])
+    if len(creators) == 1 and (
+        first.exists() or first.suffix.lower() in {".csv", ".tsv", ".txt", ".json", ".jsonl"}
+    ):
+        return read_list(first, platform=platform)
+    return from_handles(list(creators), platform=platform)
+
+
+def _beside(chosen: CreatorList) -> Path | None:
+    """The folder ``raw`` beside the list, when there is one: where dumps are looked for without ``--source``."""
+    if chosen.path is None:
+        return None
+    raw = chosen.path.parent / "raw"
+    return raw if raw.is_dir() else None
+
+
+def _print_plan(
+    chosen: CreatorList, source: Path | None, fill: Sequence[tuple[str, str]], *, as_json: bool
+) -> None:
+    usable = sum(row.reason is None for row in chosen.rows)
+    plan = {
+        "rows": len(chosen.rows),
+        "usable": usable,
+        "rejected": len(chosen.rows) - usable,
+        "handle_column": chosen.handle_column,
+        "source": str(source) if source else None,
+        "fill": dict(fill),
+        "odd": dict(chosen.odd),
+    }
+    if as_json:
+        print_json({"command": "enrich", "dry_run": True, **plan})
+    else:
+        print_rows([{"plan": name, "value": str(value)} for name, value in plan.items()])
+        say("nothing was written")
+
+
+def _print_summary(summary: Summary, *, as_json: bool) -> None:
+    filling = summary.filling
+    statuses = dict(filling.counts) if filling else {}
+    stages = [asdict(counts) for counts in summary.stages]
+    files = [str(path) for path in summary.files]
+    if as_json:
+        print_json(
+            {
+                "command": "enrich",
+                "run_id": summary.run_id,
+                "rows": stages,
+                "list": statuses,
+                "coverage": [asdict(column) for column in summary.coverage],
+                "files": files,
+                "notes": summary.notes,
+                "seconds": round(summary.seconds, 2),
+            }
+        )
+        return
+    print_rows(stages)
+    print_rows([{"list rows": status, "count": count} for status, count in sorted(statuses.items())], title="")
+    print_rows(
+        [
+            {"column": c.column, "from": c.field, "filled before": c.before, "after": c.after, "of": c.total}
+            for c in summary.coverage
+        ]
+    )
+    for note in summary.notes:
+        say(f"note: {note}")
+    for file in files:
+        say(f"wrote {file}")
+    say(f"done in {summary.seconds:.1f} s; now try:")
+    say('  igtool search "street food in Spain under 500k followers"')
+    say('  igtool sql "select canonical_handle, primary_niche from creator_overview limit 10"')
+    say("  igtool status")

@@ -1,0 +1,93 @@
+"""How results look: tables for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from igtool.text import one_line
+
+_WIDTH_WITHOUT_TERMINAL = 160
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout; times as ISO 8601, numbers that JSON lacks as null."""
+    text = json.dumps(_plain(document), ensure_ascii=False, indent=2)
+    sys.stdout.write(text.encode("utf-8", "replace").decode() + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return str(value)
+
+
+def number(value: float | None) -> str:
+    """A count as people write it: 950, 12.3k, 4.5M; an em dash when unknown."""
+    if value is None:
+        return "—"
+    for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.1f}".removesuffix(".0") + unit
+    return f"{value:.0f}"
+
+
+def cell(value: Any) -> str:
+    """A value as one line for a table cell, with nothing that a terminal would obey."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, (list, tuple)):
+        if len(value) > 8 and all(isinstance(item, float) for item in value):
+            return f"[{len(value)} numbers]"
+        return one_line(", ".join(map(cell, value)), 120)
+    return one_line(str(value), 120)
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None, *, title: str = ""
+) -> None:
+    """Rows as a table on stdout; says so when there are none."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL)
+    if not rows:
+        console.print(f"{title}: none" if title else "no rows", highlight=False)
+        return
+    names = list(columns) if columns else list(rows[0])
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for name in names:
+        numeric = all(isinstance(row.get(name), (int, float, type(None))) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell(row.get(name))) for name in names))
+    console.print(table)
+
+
+def say(message: str) -> None:
+    """A message for the person, on stderr."""
+    sys.stderr.write(message.encode("utf-8", "replace").decode() + "\n")

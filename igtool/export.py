@@ -1,0 +1,47 @@
+"""Plain Parquet snapshots of the tables in ``data/export``, for any other tool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from igtool.errors import StorageError
+from igtool.files import fsync
+from igtool.journal import Journal
+from igtool.lake import Lake, quote
+from igtool.schema import EXPORTED, TABLES
+
+
+def export_tables(lake: Lake, journal: Journal, folder: Path, tables: Iterable[str] = EXPORTED) -> list[str]:
+    """Write ``folder/TABLE.parquet`` for each table that changed since its last export; names of those written.
+
+    Each file is replaced as a whole. Rows are sorted by key, so that equal tables give equal rows in order.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in tables:
+        path = folder / f"{name}.parquet"
+        state = journal.stage_state(lake.lake_id, f"export {name}")
+        fresh = state is not None and state[0] == str(path.resolve()) and state[1] <= lake.snapshot
+        if fresh and state is not None and path.exists() and name not in lake.changed_since(state[1]):
+            continue
+        snapshot = lake.snapshot
+        _write(lake, name, path)
+        journal.record_stage(lake.lake_id, f"export {name}", str(path.resolve()), snapshot)
+        written.append(name)
+    return written
+
+
+def _write(lake: Lake, name: str, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    keys = ", ".join(quote(key) for key in TABLES[name].key)
+    target = str(temporary).replace("'", "''")
+    try:
+        lake.execute(f"copy (from {quote(name)} order by {keys}) to '{target}' (format parquet, compression zstd)")
+        fsync(temporary)
+        temporary.replace(path)
+        fsync(path.parent)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,59 @@
+"""Loads a DuckDB extension: installed, else bundled in a package, else from the network unless offline."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import duckdb
+
+from igtool.errors import ConfigError
+
+
+def load_extension(connection: duckdb.DuckDBPyConnection, name: str, *, offline: bool = True) -> str:
+    """Load ``name`` and say from where: ``installed``, ``bundled`` or ``network``.
+
+    A bundled file is signed by DuckDB and checked by it; unsigned extensions stay off. Raises ConfigError when no
+    way leads to the extension.
+    """
+    bundled = bundled_path(name)
+    if not bundled:
+        try:
+            connection.execute(f"load {name}")
+        except duckdb.Error:
+            return _from_network(connection, name, offline=offline)
+        return "installed"
+    try:
+        connection.load_extension(str(bundled))
+    except duckdb.Error as error:
+        raise ConfigError(
+            f"the DuckDB extension {name} at {bundled} does not load into DuckDB {duckdb.__version__}: "
+            f"run `make setup` to install matching versions ({error})"
+        ) from error
+    return "bundled"
+
+
+def bundled_path(name: str) -> Path | None:
+    """The extension file inside the package ``duckdb-extension-NAME`` of this DuckDB version, if it is there."""
+    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+    if spec is None or spec.origin is None:
+        return None
+    found = Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+    return found if found.is_file() else None
+
+
+def _from_network(connection: duckdb.DuckDBPyConnection, name: str, *, offline: bool) -> str:
+    package = f"duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}"
+    if offline:
+        raise ConfigError(
+            f"the DuckDB extension {name} is neither installed nor bundled, and igtool is offline: "
+            f"install the package {package}, or set offline = false in igtool.toml"
+        )
+    try:
+        connection.install_extension(name)
+        connection.load_extension(name)
+    except duckdb.Error as error:
+        raise ConfigError(
+            f"the DuckDB extension {name} could not be fetched: install the package {package} ({error})"
+        ) from error
+    return "network"

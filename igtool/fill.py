@@ -1,0 +1,214 @@
+"""Which field goes into which column of a list, and where each value came from."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from igtool.creator_list import CreatorList, write_filled
+from igtool.errors import UsageError
+from igtool.files import replaced
+from igtool.lake import Lake
+from igtool.text import one_line, spreadsheet_safe
+
+DEFAULT_FILL = (("GENRE", "category"), ("Details", "bio"))
+"""Column and field pairs that every run fills."""
+
+_ACCOUNT = (
+    "account_id platform_user_id display_name bio category profile_image_url external_url followers_count "
+    "following_count posts_count view_count is_verified is_private is_business language country"
+)
+_NICHE = "primary_niche secondary_niches content_style llm_summary"
+_PROFILE = "content_topics audience_type engagement_style brand_fit"
+
+
+@dataclass(frozen=True)
+class Field:
+    """A value that can fill a column: SQL for the value, for its method and for its source."""
+
+    value: str
+    method: str
+    source: str
+    table: str
+
+
+def _fields() -> dict[str, Field]:
+    platform = "coalesce(r.source || ':' || r.endpoint, 'raw answer gone')"
+    found = {name: Field(f"a.{name}", "'platform'", platform, "accounts") for name in _ACCOUNT.split()}
+    for name in ("creator_id", "canonical_handle", "total_followers_count"):
+        found[name] = Field(f"c.{name}", "l.rule", platform, "creators")
+    for name in _NICHE.split():
+        found[name] = Field(f"n.{name}", f"n.methods ->> '{name}'", "n.model", "niches")
+    for name in _PROFILE.split():
+        found[name] = Field(f"p.{name}", f"p.methods ->> '{name}'", "p.model", "profiles")
+    for name, path in (
+        ("persona", "user_style.persona"),
+        ("interests", "user_style.interests"),
+        ("engagement_rate", "engagement.engagement_rate"),
+        ("posting_frequency", "posting_pattern.frequency"),
+    ):
+        method = f"coalesce(p.methods ->> '{path}', p.methods ->> '{path.split('.')[0]}')"
+        column, key = path.split(".")
+        found[name] = Field(f"p.{column} ->> '{key}'", method, "p.model", "profiles")
+    return found
+
+
+FIELDS = _fields()
+_SYNONYMS = {"biography": "bio", "followers": "followers_count", "niche": "primary_niche"}
+
+
+def parse_fill(pairs: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """``COLUMN=field`` texts as pairs, after the defaults; a later pair for a column replaces an earlier one.
+
+    Raises UsageError for a text without ``=`` and for an unknown field, with the fields that come close.
+    """
+    chosen = dict(DEFAULT_FILL)
+    for pair in pairs:
+        column, separator, name = pair.partition("=")
+        name = _SYNONYMS.get(name.strip(), name.strip())
+        if not separator or not column.strip():
+            raise UsageError(f"--fill {pair!r} is not COLUMN=field, for example --fill GENRE=primary_niche")
+        if name not in FIELDS:
+            close = get_close_matches(name, FIELDS, n=3) or sorted(FIELDS)
+            raise UsageError(f"--fill {pair!r}: there is no field {name!r}; did you mean {', '.join(close)}?")
+        chosen[column] = name
+    return tuple(chosen.items())
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value for one cell and where it came from; ``at`` is when it was observed."""
+
+    column: str
+    field: str
+    value: str
+    source: str
+    method: str
+    at: str
+
+
+@dataclass
+class Filling:
+    """What a list's rows become: status by row number, cells by row number."""
+
+    status: dict[int, str] = field(default_factory=dict)
+    cells: dict[int, list[Cell]] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Rows by status."""
+        return Counter(self.status.values())
+
+
+def fill_list(
+    lake: Lake, creators: CreatorList, pairs: Sequence[tuple[str, str]], *, limit: int | None
+) -> Filling:
+    """Look every row of the list up in the lake.
+
+    Status: ``enriched`` (a cell has a value), ``complete`` (known, nothing was empty), ``private``, ``not_found``,
+    ``error`` (the platform's answer was an error), ``no_answer``, ``rejected`` (the row cannot be used).
+    """
+    filling = Filling()
+    usable = [row for row in creators.rows if row.reason is None]
+    chosen = usable if limit is None else usable[:limit]
+    wanted = sorted({(str(row.platform), str(row.handle)) for row in chosen})
+    known = _look_up(lake, wanted, pairs)
+    failed = _failures(lake)
+    numbers = {row.number for row in chosen}
+    for row in creators.rows:
+        if row.reason is not None:
+            filling.status[row.number] = "rejected"
+            continue
+        if row.number not in numbers:
+            filling.status[row.number] = "not_asked"
+            continue
+        found = known.get((str(row.platform), str(row.handle)))
+        if found is None:
+            filling.status[row.number] = failed.get(str(row.handle).lower(), "no_answer")
+            continue
+        cells = [cell for cell in _cells(found, pairs) if not creators.cell(row, cell.column).strip()]
+        filling.cells[row.number] = cells
+        filling.status[row.number] = "private" if found["is_private"] else "enriched" if cells else "complete"
+    return filling
+
+
+def _look_up(
+    lake: Lake, wanted: Sequence[tuple[str, str]], pairs: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    columns = ", ".join(
+        f"{FIELDS[name].value} as value_{n}, {FIELDS[name].method} as method_{n}, {FIELDS[name].source} as source_{n}"
+        for n, (_, name) in enumerate(pairs)
+    )
+    query = f"""
+        with wanted as (select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle)
+        select w.platform as wanted_platform, w.handle as wanted_handle, a.is_private, a.observed_at, {columns}
+        from wanted w
+        join accounts a on a.platform = w.platform
+             and (a.handle = lower(w.handle) or (w.platform = 'youtube' and a.platform_user_id = w.handle))
+        left join raw_responses r using (answer_id)
+        left join creator_links l using (account_id)
+        left join creators c on c.creator_id = l.creator_id
+        left join niches n on n.creator_id = l.creator_id
+        left join profiles p on p.creator_id = l.creator_id
+        qualify row_number() over (partition by all_of(w) order by a.observed_at desc, a.account_id) = 1
+    """.replace("all_of(w)", "w.platform, w.handle")
+    rows = lake.rows(query, ([platform for platform, _ in wanted], [handle for _, handle in wanted]))
+    return {(row["wanted_platform"], row["wanted_handle"]): row for row in rows}
+
+
+def _failures(lake: Lake) -> dict[str, str]:
+    """Handle to ``not_found`` or ``error``, where the newest answer for it was one."""
+    rows = lake.rows(
+        "select lower(subject) as handle, arg_max(outcome, fetched_at) as outcome from raw_responses "
+        "where subject is not null and outcome <> 'ok' group by all"
+    )
+    return {row["handle"]: "not_found" if row["outcome"] == "not_found" else "error" for row in rows}
+
+
+def _cells(found: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> Iterable[Cell]:
+    for n, (column, name) in enumerate(pairs):
+        value = _text(found[f"value_{n}"])
+        if value:
+            yield Cell(
+                column,
+                name,
+                value,
+                str(found[f"source_{n}"]),
+                str(found[f"method_{n}"]),
+                found["observed_at"].isoformat(),
+            )
+
+
+def _text(value: Any) -> str:
+    """A value as cell text: one line, at most 500 characters; empty when there is none."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return one_line(", ".join(map(str, value)))
+    return one_line(str(value))
+
+
+def write_filling(creators: CreatorList, filling: Filling, pairs: Sequence[tuple[str, str]], path: Path) -> None:
+    """Replace the filled list at ``path`` and its provenance beside it, each as a whole."""
+    fills = {number: {cell.column: cell.value for cell in cells} for number, cells in filling.cells.items()}
+    write_filled(creators, fills, [column for column, _ in pairs], path)
+    with replaced(path.with_suffix(".provenance.csv")) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow("row line platform handle status column field source method at".split())
+        for row in creators.rows:
+            status = filling.status[row.number]
+            start = [row.number, row.line, row.platform, row.handle, status]
+            for cell in filling.cells.get(row.number) or [None]:
+                rest = [cell.column, cell.field, cell.source, cell.method, cell.at] if cell else [""] * 5
+                writer.writerow([spreadsheet_safe(v) if isinstance(v, str) else v for v in (*start, *rest)])
+        text.flush()
+        text.detach()

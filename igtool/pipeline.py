@@ -1,0 +1,56 @@
+"""The stages of this version in order, and what follows from them: the index and the exports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from igtool.errors import UsageError
+from igtool.export import export_tables
+from igtool.search.build import build_index, index_is_current
+from igtool.session import Session
+from igtool.stages.analyze import Analyze
+from igtool.stages.base import Stage
+from igtool.stages.embed import Embed
+from igtool.stages.normalize import Normalize
+from igtool.stages.resolve import Resolve
+
+STAGES: tuple[type[Stage], ...] = (Normalize, Embed, Resolve, Analyze)
+NAMES = (*(stage.name for stage in STAGES), "index", "export")
+_INDEXED = ("accounts", "content_items", "creators", "creator_links", "embeddings", "profiles", "niches")
+
+
+def run_stages(session: Session, names: Sequence[str] = (), *, force: bool = False) -> None:
+    """Bring the named stages up to date, all of them if none is named; ``force`` does their items again.
+
+    Raises UsageError for a name that is none of ``NAMES``, before anything is run.
+    """
+    for name in names:
+        if name not in NAMES:
+            raise UsageError(f"there is no stage {name!r}; there are: {', '.join(NAMES)}")
+    session.runner().run([stage() for stage in STAGES if not names or stage.name in names], force=force)
+    session.stop_if_asked("the stages")
+    if not names or "index" in names:
+        update_index(session, force=force)
+    if not names or "export" in names:
+        export_tables(session.lake, session.journal, session.settings.data / "export")
+    session.lake.upkeep()
+
+
+def update_index(session: Session, *, force: bool = False) -> None:
+    """Build the search index if a table it shows changed since it was built."""
+    counts = session.progress.of("index")
+    folder = session.settings.data / "index"
+    lake, journal = session.lake, session.journal
+    creators = lake.value("select count(*) from creators")
+    state = journal.stage_state(lake.lake_id, "index")
+    current = state is not None and state[1] <= lake.snapshot and not lake.changed_since(state[1]) & set(_INDEXED)
+    if current and state is not None and not force and index_is_current(folder, state[0]):
+        counts.skipped = creators
+        return
+    snapshot = lake.snapshot
+    version = f"{lake.lake_id[:8]}-{snapshot}"
+    with session.progress.stage("index", creators):
+        build_index(lake, folder, version=version)
+        session.progress.advance(creators)
+    journal.record_stage(lake.lake_id, "index", version, snapshot)
+    counts.new = creators

@@ -1,0 +1,20 @@
+"""Finds plugins by entry point: a family and a name lead to a class."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any
+
+from igtool.errors import ConfigError
+
+
+def load(family: str, name: str) -> Any:
+    """The plugin ``name`` of ``family`` (``encoders``). Raises ConfigError naming those that there are."""
+    found = {point.name: point for point in entry_points(group=f"igtool.{family}")}
+    if name not in found:
+        there = ", ".join(sorted(found)) or "none; run `make setup`"
+        raise ConfigError(f"there is no {family.removesuffix('s')} {name!r}; there are: {there}")
+    try:
+        return found[name].load()
+    except ImportError as error:
+        raise ConfigError(f"the {family.removesuffix('s')} {name} misses a package: {error}") from error

@@ -1,0 +1,97 @@
+"""A workspace opened for writing: both stores, progress, and the right to stop between batches."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from igtool import registry
+from igtool.encoders.base import Encoder
+from igtool.errors import Interrupted
+from igtool.journal import Journal
+from igtool.lake import Lake
+from igtool.progress import Progress
+from igtool.runner import Runner
+from igtool.settings import Settings
+from igtool.stages.base import Context, Stage
+
+
+@dataclass
+class Session:
+    """A workspace opened for writing by this process, with the means to run stages."""
+
+    settings: Settings
+    lake: Lake
+    journal: Journal
+    progress: Progress
+    stopping: Callable[[], bool]
+    encoder: Callable[[], Encoder]
+    started_at: datetime
+
+    def runner(self, on_batch: Callable[[Stage], None] = lambda _: None) -> Runner:
+        """A runner over this workspace."""
+        return Runner(
+            lake=self.lake,
+            journal=self.journal,
+            context=Context(encoder=self.encoder, clock=lambda: datetime.now(UTC)),
+            progress=self.progress,
+            batch_size=self.settings.batch_size,
+            on_batch=on_batch,
+            stopping=self.stopping,
+        )
+
+    def stop_if_asked(self, after: str) -> None:
+        """Raises Interrupted when the user asked to stop."""
+        if self.stopping():
+            raise Interrupted(f"stopped after {after}; everything finished so far is stored")
+
+
+@contextmanager
+def open_session(settings: Settings, command: str, stopping: Callable[[], bool]) -> Iterator[Session]:
+    """A session that holds both stores; at its end the run is recorded in ``runs``.
+
+    Raises LockedError, ConfigError, IntegrityError, StorageError.
+    """
+    started_at = datetime.now(UTC)
+    run_id = f"{started_at:%Y%m%dT%H%M%S.%f}-{os.getpid()}"
+    loaded: list[Encoder] = []
+
+    def encoder() -> Encoder:
+        if not loaded:
+            loaded.append(registry.load("encoders", settings.encoder)())
+        return loaded[0]
+
+    with (
+        Journal(settings.cache, writable=True) as journal,
+        Lake(settings.data, writable=True, offline=settings.offline, on_files=journal.record_lake_files) as lake,
+    ):
+        progress = Progress(settings.data / "progress.json", run_id)
+        session = Session(settings, lake, journal, progress, stopping, encoder, started_at)
+        try:
+            yield session
+        except Interrupted:
+            _record_run(session, command, "interrupted")
+            progress.finish("interrupted")
+            raise
+        except BaseException:
+            progress.finish("failed")
+            raise
+        _record_run(session, command, "finished")
+        progress.finish("finished")
+
+
+def _record_run(session: Session, command: str, status: str) -> None:
+    row = {
+        "run_id": session.progress.run_id,
+        "command": command,
+        "status": status,
+        "stages": json.dumps({c.stage: asdict(c) for c in session.progress.counts.values()}),
+        "started_at": session.started_at,
+        "finished_at": datetime.now(UTC),
+    }
+    with session.lake.transaction():
+        session.lake.merge("runs", [row])

@@ -1,0 +1,131 @@
+"""igtool from Python: ``igtool.open(path)`` and then ``.enrich``, ``.show``, ``.search``, ``.sql``, ``.table``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from igtool.errors import UsageError
+from igtool.lake import Lake, quote
+from igtool.schema import TABLES, VIEWS
+from igtool.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from igtool.enrich import EnrichOptions, Summary
+    from igtool.search.filters import Filters
+
+
+class Workspace:
+    """One folder with its data, cache and models."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def reader(self) -> Lake:
+        """The lake for reading; use it as a context manager. Raises UsageError when there is none yet."""
+        return Lake(self.settings.data, writable=False, offline=self.settings.offline)
+
+    def enrich(
+        self,
+        creators: Path | str | Sequence[str],
+        options: EnrichOptions | None = None,
+        *,
+        platform: str | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> Summary:
+        """The main job over a list file or over handles. Raises what ``igtool.enrich.enrich`` raises."""
+        from igtool.creator_list import from_handles, read_list
+        from igtool.enrich import EnrichOptions, enrich
+        from igtool.session import open_session
+
+        if isinstance(creators, (str, Path)):
+            chosen = read_list(Path(creators), platform=platform)
+        else:
+            chosen = from_handles(creators, platform=platform)
+        with open_session(self.settings, f"enrich {chosen.name}", stopping) as session:
+            return enrich(session, chosen, options or EnrichOptions())
+
+    def search(self, text: str, filters: Filters | None = None, *, limit: int = 10) -> Any:
+        """Creators ranked for ``text``, with the parts of each score and the reasons (DESIGN §6)."""
+        from igtool import registry
+        from igtool.search.filters import Filters
+        from igtool.search.query import search
+
+        encoder = registry.load("encoders", self.settings.encoder)()
+        folder = self.settings.data / "index"
+        return search(
+            folder, text, filters=filters or Filters(), limit=limit, encoder=encoder, now=datetime.now(UTC)
+        )
+
+    def sql(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """The result of a query over the tables and views, which are opened for reading only."""
+        with self.reader() as lake:
+            return lake.query(query, parameters)
+
+    def table(self, name: str) -> pa.Table:
+        """A whole table or view. Raises UsageError for an unknown name."""
+        if name not in TABLES and name not in VIEWS:
+            raise UsageError(f"there is no table {name!r}; there are: {', '.join([*TABLES, *VIEWS])}")
+        return self.sql(f"from {quote(name)}")
+
+    def show(self, handle: str) -> list[dict[str, Any]]:
+        """Everything about the creators with this handle or creator id, one dict each.
+
+        Raises UsageError, with handles that come close, when there is none.
+        """
+        name = handle.strip().removeprefix("@").lower()
+        with self.reader() as lake:
+            found = lake.rows(
+                "select distinct l.creator_id from accounts a join creator_links l using (account_id) "
+                "where a.handle = ? or lower(a.platform_user_id) = ? or l.creator_id = ? order by 1",
+                (name, name, name),
+            )
+            if not found:
+                raise UsageError(f"there is no creator {handle!r}{_close_to(lake, name)}")
+            return [_about(lake, row["creator_id"]) for row in found]
+
+
+def open_workspace(path: Path | str | None = None) -> Workspace:
+    """The workspace in ``path`` (default: the current folder, or ``IGTOOL_WORKSPACE``)."""
+    from igtool.settings import load
+
+    return Workspace(load(Path(path) if path is not None else None))
+
+
+def _close_to(lake: Lake, name: str) -> str:
+    close = lake.rows(
+        "select handle from accounts where handle is not null "
+        "order by jaro_winkler_similarity(handle, ?) desc, handle limit 3",
+        (name,),
+    )
+    return f"; close are: {', '.join(row['handle'] for row in close)}" if close else "; the database is empty"
+
+
+def _about(lake: Lake, creator_id: str) -> dict[str, Any]:
+    """One creator with accounts, niche, profile, numbers and newest items, each with its source."""
+    (creator,) = lake.rows("from creators where creator_id = ?", (creator_id,))
+    one = (creator_id,)
+    creator["accounts"] = lake.rows(
+        "select a.*, l.rule, l.evidence, r.source, r.endpoint as answer_path from creator_links l "
+        "join accounts a using (account_id) left join raw_responses r using (answer_id) "
+        "where l.creator_id = ? order by a.followers_count desc nulls last, account_id",
+        one,
+    )
+    for table in ("niches", "profiles"):
+        rows = lake.rows(f"from {quote(table)} where creator_id = ?", one)
+        creator[table] = rows[0] if rows else None
+    creator["engagement"] = lake.rows(
+        "select e.* from engagement e join creator_links l using (account_id) where l.creator_id = ? order by all",
+        one,
+    )
+    creator["newest_items"] = lake.rows(
+        "select c.content_id, c.type, c.published_at, c.title_or_caption, c.like_count, c.comment_count, c.view_count, "
+        "c.url from content_items c join creator_links l using (account_id) where l.creator_id = ? "
+        "order by c.published_at desc nulls last, content_id limit 5",
+        one,
+    )
+    return creator
