@@ -119,6 +119,10 @@ class Journal:
             "insert or replace into stage_states values (?, ?, ?, ?)", [(lake_id, stage, signature, snapshot)]
         )
 
+    def forget_stages(self) -> None:
+        """Drop what is remembered about finished stages: the next run asks the tables themselves."""
+        self._write("delete from stage_states", [()])
+
     def lake_files(self, lake_id: str) -> dict[str, LakeFile]:
         """Path to recorded size and checksum of every lake file."""
         rows = self._read("select path, size, sha256 from lake_files where lake_id = ?", (lake_id,))

@@ -1,0 +1,1 @@
+"""Measurements; the figures in the documentation come from here."""

@@ -1,0 +1,27 @@
+"""Generated pages and pinned versions are what they should be."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_table_reference_is_what_the_schema_says() -> None:
+    """docs/tables.md is refreshed with `python docs/generate.py`."""
+    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["tables_page"]()
+    assert (ROOT / "docs" / "tables.md").read_text() == page
+
+
+def test_constraints_pin_every_version_and_name_no_host() -> None:
+    """One exact version a line for everything that is installed, and no address."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.+!]+", line) for line in lines)
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    names = {re.split(r"[<>=!\[;]", name)[0].strip().lower().replace("_", "-") for name in wanted}
+    assert names <= pinned
