@@ -112,9 +112,7 @@ def channel_names() -> list[Creator]:
     """YouTube channels: nothing but the name."""
     path = REALDATA / "youtube/channels_labelled/Global_YouTube_Statistics.csv"
     rows = csv.DictReader(path.open(encoding="utf-8"))
-    return [
-        Creator(row["Youtuber"], {row["category"]}, row["Youtuber"]) for row in rows if row["category"] in YOUTUBE
-    ]
+    return [Creator(row["Youtuber"], {row["category"]}, row["Youtuber"]) for row in rows if row["category"] in YOUTUBE]
 
 
 def trending_channels() -> list[Creator]:

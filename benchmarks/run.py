@@ -74,7 +74,11 @@ def profile(number: int) -> bytes:
         "external_url": f"https://site{number}.example",
         "edge_followed_by": {"count": number * 7 % 5_000_000},
         "edge_follow": {"count": number % 900},
-        "edge_owner_to_timeline_media": {"count": number % 3000, "edges": [], "page_info": {"end_cursor": "x" * 80}},
+        "edge_owner_to_timeline_media": {
+            "count": number % 3000,
+            "edges": [],
+            "page_info": {"end_cursor": "x" * 80},
+        },
         "category_name": ["Artist", "Athlete", "Chef", "Writer"][number % 4],
         "is_private": False,
         "is_verified": number % 10 == 0,
@@ -139,7 +143,10 @@ def bench_idle(folder: Path, count: int) -> None:
         with Journal(workspace / "cache", writable=True) as journal:
             journal.forget_stages()
         began = time.monotonic()
-        with Journal(workspace / "cache", writable=True) as journal, Lake(workspace / "data", writable=True) as lake:
+        with (
+            Journal(workspace / "cache", writable=True) as journal,
+            Lake(workspace / "data", writable=True) as lake,
+        ):
             runner = _runner(lake, journal, workspace)
             runner.run([stage() for stage in STAGES])
             assert not any(c.new or c.updated for c in runner.progress.counts.values())
@@ -157,10 +164,11 @@ def _runner(lake: Lake, journal: Journal, workspace: Path) -> Runner:
 
 
 def _fill(workspace: Path, count: int) -> None:
-    """Accounts, creators and what every stage would have recorded, by SQL: embedding a million texts takes hours."""
-    with Journal(workspace / "cache", writable=True) as journal, Lake(
-        workspace / "data", writable=True, on_files=journal.record_lake_files
-    ) as lake:
+    """Accounts, creators and what every stage would have recorded, by SQL: embedding a million takes hours."""
+    with (
+        Journal(workspace / "cache", writable=True) as journal,
+        Lake(workspace / "data", writable=True, on_files=journal.record_lake_files) as lake,
+    ):
         with lake.transaction():
             lake.execute(
                 "insert into raw_responses by name select md5(i::varchar) as answer_id, 'files' as source, "
@@ -175,21 +183,22 @@ def _fill(workspace: Path, count: int) -> None:
                 (count,),
             )
             lake.execute(
-                "insert into creators by name select 'c_' || i as creator_id, 'Invented ' || i as name, 'invented_' "
-                "|| i as canonical_handle, 1 as account_count, ['instagram'] as platforms from range(?) r(i)",
+                "insert into creators by name select 'c_' || i as creator_id, 'Invented ' || i as name, "
+                "'invented_' || i as canonical_handle, 1 as account_count, ['instagram'] as platforms "
+                "from range(?) r(i)",
                 (count,),
             )
             lake.execute(
-                "insert into creator_links by name select 'instagram:' || i as account_id, 'c_' || i as creator_id, "
-                "'only_account' as rule, 1.0 as confidence_score, 'rule' as decided_by from range(?) r(i)",
+                "insert into creator_links by name select 'instagram:' || i as account_id, "
+                "'c_' || i as creator_id, 'only_account' as rule, 1.0 as confidence_score, 'rule' as decided_by "
+                "from range(?) r(i)",
                 (count,),
             )
         with lake.transaction():
             for kind in STAGES:
                 stage = kind()
                 lake.execute(
-                    "insert into stage_rows select ?, item_id, md5(fingerprint || md5(?)) from "
-                    f"({stage.keys})",
+                    f"insert into stage_rows select ?, item_id, md5(fingerprint || md5(?)) from ({stage.keys})",
                     (stage.name, signature(stage)),
                 )
         for kind in STAGES:

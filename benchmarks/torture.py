@@ -30,9 +30,7 @@ def tables(workspace: Path) -> dict[str, list[str]]:
     """Every row of every table as text, sorted; a row that is there twice is twice in it."""
     with Lake(workspace / "data", writable=False) as lake:
         return {
-            name: sorted(repr(row) for row in lake.rows(f"from {quote(name)}"))
-            for name in TABLES
-            if name not in DIARY
+            name: sorted(repr(row) for row in lake.rows(f"from {quote(name)}")) for name in TABLES if name not in DIARY
         }
 
 

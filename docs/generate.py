@@ -14,8 +14,8 @@ def tables_page() -> str:
     lines = [
         "# Tables",
         "",
-        "Generated from `igtool/schema.py`. `_id` columns are text, `_at` is UTC, `_count` is NULL when unknown, `_score`",
-        "is between 0 and 1.",
+        "Generated from `igtool/schema.py`. `_id` columns are text, `_at` is UTC, `_count` is NULL when unknown,",
+        "`_score` is between 0 and 1.",
     ]
     for table in TABLES.values():
         lines += ["", f"## {table.name}", "", table.doc, f"Key: {', '.join(f'`{key}`' for key in table.key)}.", ""]

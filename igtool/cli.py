@@ -30,6 +30,7 @@ class Stop:
         self.signal: int | None = None
 
     def __call__(self) -> bool:
+        """Whether the user asked to stop."""
         return self.signal is not None
 
     def _wish(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's signature
@@ -69,9 +70,7 @@ def report_bug(kind: type[BaseException], error: BaseException, trace: Traceback
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--workspace", type=click.Path(file_okay=False, path_type=Path), help="Folder with data/ and cache/."
-)
+@click.option("--workspace", type=click.Path(file_okay=False, path_type=Path), help="Folder with data/ and cache/.")
 @click.version_option(__version__, prog_name="igtool")
 @click.pass_context
 def main(context: click.Context, workspace: Path | None) -> None:
@@ -112,28 +111,20 @@ def _workspace(context: click.Context, **flags: Any) -> Workspace:
 
 @command("enrich")
 @click.argument("creators", nargs=-1, metavar="CSV|HANDLE…")
-@click.option(
-    "-i", "--input", "input_path", type=click.Path(path_type=Path), help="The list, instead of the argument."
-)
+@click.option("-i", "--input", "input_path", type=click.Path(path_type=Path), help="The list, instead of the argument.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="The filled list [data/export/creators_enriched.csv]."
 )
 @click.option("--source", type=click.Path(path_type=Path), help="Folder, file or archive of raw JSON dumps.")
-@click.option(
-    "--platform", type=click.Choice(["instagram", "youtube"]), help="Platform of bare handles [instagram]."
-)
-@click.option(
-    "--fill", multiple=True, metavar="COLUMN=FIELD", help="Fill a column, for example GENRE=primary_niche."
-)
+@click.option("--platform", type=click.Choice(["instagram", "youtube"]), help="Platform of bare handles [instagram].")
+@click.option("--fill", multiple=True, metavar="COLUMN=FIELD", help="Fill a column, for example GENRE=primary_niche.")
 @click.option("--limit", type=click.IntRange(min=0), help="Only the first rows of the list.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @click.option("-b", "--batch-size", type=click.IntRange(1, 100_000), help="Items a stage takes at once.")
 @FORCE
 @JSON
 @click.pass_context
-def enrich_command(
-    context: click.Context, creators: tuple[str, ...], input_path: Path | None, **given: Any
-) -> None:
+def enrich_command(context: click.Context, /, creators: tuple[str, ...], input_path: Path | None, **given: Any) -> None:
     """Fill a creator list and make its creators searchable."""
     from igtool.commands.enrich import run_enrich
 
@@ -205,9 +196,7 @@ def _print_stages(name: str, counts: list[Any], *, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Results at most.")
 @JSON
 @click.pass_context
-def search_command(
-    context: click.Context, query: tuple[str, ...], limit: int, as_json: bool, **chosen: Any
-) -> None:
+def search_command(context: click.Context, /, query: tuple[str, ...], limit: int, as_json: bool, **chosen: Any) -> None:
     """Find creators by free text and filters, with reasons."""
     from igtool.commands.search import print_search
 
@@ -264,9 +253,7 @@ def status_command(context: click.Context, as_json: bool) -> None:
     progress = state["progress"]
     if progress and progress["status"] == "running":
         done, total = progress.get("done", 0), progress.get("total")
-        say(
-            f"\nrunning or killed: {progress['stage']} {done} of {total or '?'}; the same command goes on from there"
-        )
+        say(f"\nrunning or killed in {progress['stage']}: {done} of {total or '?'}; the same command goes on")
 
 
 @command("doctor")
@@ -283,9 +270,7 @@ def doctor_command(context: click.Context, as_json: bool) -> None:
     if as_json:
         print_json({"command": "doctor", "rows": [asdict(check) for check in checks]})
     else:
-        print_rows(
-            [{"": "ok" if c.ok else "FAIL", "check": c.name, "detail": c.detail, "fix": c.fix} for c in checks]
-        )
+        print_rows([{"": "ok" if c.ok else "FAIL", "check": c.name, "detail": c.detail, "fix": c.fix} for c in checks])
     broken = [check.name for check in checks if not check.ok]
     if broken:
         raise ConfigError(f"not in order: {', '.join(broken)}")
@@ -314,9 +299,7 @@ def verify_command(context: click.Context, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Rows at most.")
 @JSON
 @click.pass_context
-def rejects_command(
-    context: click.Context, stage: str | None, reason: str | None, limit: int, as_json: bool
-) -> None:
+def rejects_command(context: click.Context, stage: str | None, reason: str | None, limit: int, as_json: bool) -> None:
     """What did not make it, where it was, and why."""
     rows = (
         _workspace(context)

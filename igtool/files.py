@@ -6,13 +6,13 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from igtool.errors import IgtoolError, LockedError, StorageError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -20,9 +20,7 @@ def storage_error(error: OSError, path: Path | str) -> IgtoolError:
     """The error to raise instead of ``error``: what failed, on which file, and the fix."""
     name = error.filename or path
     if error.errno in _FULL:
-        return StorageError(
-            f"no space left while writing {name}: free some space, then run the same command again"
-        )
+        return StorageError(f"no space left while writing {name}: free some space, then run the same command again")
     if error.errno in _FORBIDDEN:
         return StorageError(f"no permission for {name}: check its owner and mode, then run the same command again")
     return StorageError(f"cannot use {name}: {error.strerror or error}")
@@ -46,7 +44,8 @@ def replaced(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise storage_error(error, path) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def fsync(path: Path) -> None:

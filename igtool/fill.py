@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from igtool.creator_list import CreatorList, write_filled
 from igtool.errors import UsageError
 from igtool.files import replaced
 from igtool.lake import Lake
+from igtool.lists.creator_list import CreatorList, write_filled
 from igtool.text import one_line, spreadsheet_safe
 
 DEFAULT_FILL = (("GENRE", "category"), ("Details", "bio"))
@@ -60,6 +60,7 @@ def _fields() -> dict[str, Field]:
 
 
 FIELDS = _fields()
+_PROVENANCE = ("row", "line", "platform", "handle", "status", "column", "field", "source", "method", "at")
 _SYNONYMS = {"biography": "bio", "followers": "followers_count", "niche": "primary_niche"}
 
 
@@ -106,9 +107,7 @@ class Filling:
         return Counter(self.status.values())
 
 
-def fill_list(
-    lake: Lake, creators: CreatorList, pairs: Sequence[tuple[str, str]], *, limit: int | None
-) -> Filling:
+def fill_list(lake: Lake, creators: CreatorList, pairs: Sequence[tuple[str, str]], *, limit: int | None) -> Filling:
     """Look every row of the list up in the lake.
 
     Status: ``enriched`` (a cell has a value), ``complete`` (known, nothing was empty), ``private``, ``not_found``,
@@ -142,8 +141,8 @@ def _look_up(
     lake: Lake, wanted: Sequence[tuple[str, str]], pairs: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], dict[str, Any]]:
     columns = ", ".join(
-        f"{FIELDS[name].value} as value_{n}, {FIELDS[name].method} as method_{n}, {FIELDS[name].source} as source_{n}"
-        for n, (_, name) in enumerate(pairs)
+        f"{one.value} as value_{n}, {one.method} as method_{n}, {one.source} as source_{n}"
+        for n, one in enumerate(FIELDS[name] for _, name in pairs)
     )
     query = f"""
         with wanted as (select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle)
@@ -203,12 +202,13 @@ def write_filling(creators: CreatorList, filling: Filling, pairs: Sequence[tuple
     with replaced(path.with_suffix(".provenance.csv")) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow("row line platform handle status column field source method at".split())
+        writer.writerow(["row", "line", "platform", "handle", "status", "column", "field", "source", "method", "at"])
         for row in creators.rows:
-            status = filling.status[row.number]
-            start = [row.number, row.line, row.platform, row.handle, status]
-            for cell in filling.cells.get(row.number) or [None]:
-                rest = [cell.column, cell.field, cell.source, cell.method, cell.at] if cell else [""] * 5
+            start = [row.number, row.line, row.platform, row.handle, filling.status[row.number]]
+            for rest in [
+                [cell.column, cell.field, cell.source, cell.method, cell.at]
+                for cell in filling.cells.get(row.number, ())
+            ] or [[""] * 5]:
                 writer.writerow([spreadsheet_safe(v) if isinstance(v, str) else v for v in (*start, *rest)])
         text.flush()
         text.detach()

@@ -35,9 +35,7 @@ def status(settings: Settings) -> dict[str, Any]:
     """Tables with their row counts, the last runs, and the run under way, if any."""
     with Lake(settings.data, writable=False, offline=settings.offline) as lake:
         tables = {name: lake.value(f"select count(*) from {quote(name)}") for name in TABLES}
-        runs = lake.rows(
-            "select run_id, command, status, started_at, finished_at from runs order by 1 desc limit 5"
-        )
+        runs = lake.rows("select run_id, command, status, started_at, finished_at from runs order by 1 desc limit 5")
         rejects = lake.rows(
             "select stage, reason, count(*) as items from rejects group by all order by items desc, stage, reason"
         )

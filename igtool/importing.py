@@ -60,7 +60,9 @@ class Importer:
         self.counts.skipped += len(files) - len(waiting)
         if not waiting:
             return
-        rows = self.lake.rows("select item_id from rejects where stage = 'import' and starts_with(item_id, ?)", (f"{self.place}:",))
+        rows = self.lake.rows(
+            "select item_id from rejects where stage = 'import' and starts_with(item_id, ?)", (f"{self.place}:",)
+        )
         self.refused_before = [row["item_id"] for row in rows]
         with self.progress.stage("import", len(waiting)):
             for file in waiting:
@@ -110,9 +112,7 @@ class Importer:
             raise Interrupted(f"stopped in import after {self.counts.new} new answers; all of them are stored")
 
 
-def import_source(
-    lake: Lake, journal: Journal, source: Path, progress: Progress, stopping: Callable[[], bool]
-) -> None:
+def import_source(lake: Lake, journal: Journal, source: Path, progress: Progress, stopping: Callable[[], bool]) -> None:
     """Import everything new in ``source``: a folder, file or archive of JSON dumps."""
     Importer(lake, journal, source, progress, stopping).run()
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from igtool.errors import IgtoolError, IntegrityError, LockedError, StorageError
+from igtool.errors import IntegrityError, LockedError, StorageError
 from igtool.files import WriterLock
 
 _SCHEMA = """
@@ -115,9 +115,7 @@ class Journal:
 
     def record_stage(self, lake_id: str, stage: str, signature: str, snapshot: int) -> None:
         """Remember that ``stage`` has nothing pending at ``snapshot``."""
-        self._write(
-            "insert or replace into stage_states values (?, ?, ?, ?)", [(lake_id, stage, signature, snapshot)]
-        )
+        self._write("insert or replace into stage_states values (?, ?, ?, ?)", [(lake_id, stage, signature, snapshot)])
 
     def forget_stages(self) -> None:
         """Drop what is remembered about finished stages: the next run asks the tables themselves."""

@@ -18,10 +18,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from igtool.errors import ConfigError, IgtoolError, IntegrityError, LockedError, StorageError, UsageError
+from igtool.errors import ConfigError, IntegrityError, UsageError
 from igtool.extensions import load_extension
 from igtool.files import WriterLock, fsync, replaced
 from igtool.journal import LakeFile
+from igtool.lake_errors import translated
 from igtool.schema import SCHEMA_VERSION, TABLES, VIEWS, Table
 
 _META = "__ducklake_metadata_lake"
@@ -69,9 +70,7 @@ class Lake:
         self._on_files = on_files
         self._writable = writable
         if not writable and not (self.folder / "lake.json").exists():
-            raise UsageError(
-                f"there is no creator database in {self.folder.parent}: make one with `igtool enrich CSV`"
-            )
+            raise UsageError(f"there is no creator database in {self.folder.parent}: make one with `igtool enrich CSV`")
         self._lock = WriterLock(self.folder / "lake.lock", "the lake") if writable else None
         try:
             self._connect(offline)
@@ -102,9 +101,7 @@ class Lake:
                 known = json.loads(marker.read_bytes())
                 version = int(known["schema_version"])
             except (ValueError, KeyError, TypeError, OSError) as error:
-                raise IntegrityError(
-                    f"{marker} is damaged: restore it from a backup of data/ ({error})"
-                ) from error
+                raise IntegrityError(f"{marker} is damaged: restore it from a backup of data/ ({error})") from error
             if version > SCHEMA_VERSION:
                 raise ConfigError(
                     f"{self.folder} was written by a newer igtool (schema {version}, this one has "
@@ -307,20 +304,16 @@ class Lake:
         arrow = pa.Table.from_pylist(list(rows), schema=arrow_schema(table))
         for key in table.key:
             if arrow.column(key).null_count:
-                raise IntegrityError(
-                    f"a row for {table.name} has no {key}: this is a bug in the stage that made it"
-                )
+                raise IntegrityError(f"a row for {table.name} has no {key}: this is a bug in the stage that made it")
         self._connection.register("incoming", arrow)
         columns = ", ".join(
-            f"{quote(c.name)}::json as {quote(c.name)}" if c.type == "JSON" else quote(c.name)
-            for c in table.columns
+            f"{quote(c.name)}::json as {quote(c.name)}" if c.type == "JSON" else quote(c.name) for c in table.columns
         )
         keys = ", ".join(quote(key) for key in table.key)
         order = ", ".join(f"{quote(column)} desc" for column in table.newest) or "1"
         try:
             yield (
-                f"select {columns} from incoming "
-                f"qualify row_number() over (partition by {keys} order by {order}) = 1"
+                f"select {columns} from incoming qualify row_number() over (partition by {keys} order by {order}) = 1"
             )
         finally:
             self._connection.unregister("incoming")
@@ -375,33 +368,3 @@ class Lake:
         if self._on_files:
             self._on_files(self.lake_id, [self._describe(path)])
         return []
-
-
-@contextmanager
-def translated(place: Path) -> Iterator[None]:
-    """DuckDB's errors as ours."""
-    try:
-        yield
-    except duckdb.Error as error:
-        text = str(error)
-        lowered = text.lower()
-        if "no space left" in lowered or "disk is full" in lowered or "database or disk is full" in lowered:
-            raise StorageError(
-                f"no space left in {place}: free some space, then run the same command again (nothing is lost)"
-            ) from error
-        if "permission denied" in lowered or "readonly database" in lowered or "read-only file system" in lowered:
-            raise StorageError(f"no permission in {place}: check its owner and mode ({text})") from error
-        if "database is locked" in lowered:
-            raise LockedError(f"{place} is locked by another process: run the same command again later") from error
-        if "catalog version" in lowered or "ducklake version" in lowered:
-            raise ConfigError(f"{place} was written by another DuckLake version: {text}") from error
-        damaged = (
-            "malformed",
-            "not a database",
-            "no such file",
-            "cannot open file",
-            "too small to be a parquet",
-        )
-        if any(sign in lowered for sign in (*damaged, "no magic bytes", "corrupt")):
-            raise IntegrityError(f"the lake in {place} is damaged: run `igtool verify` ({text})") from error
-        raise

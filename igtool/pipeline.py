@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from igtool.errors import UsageError
 from igtool.export import export_tables
+from igtool.schema import EXPORTED
 from igtool.search.build import build_index, index_is_current
-from igtool.session import Session
+from igtool.session import Session, open_session
+from igtool.settings import Settings
 from igtool.stages.analyze import Analyze
 from igtool.stages.base import Stage
 from igtool.stages.embed import Embed
@@ -53,4 +56,15 @@ def update_index(session: Session, *, force: bool = False) -> None:
         build_index(lake, folder, version=version)
         session.progress.advance(creators)
     journal.record_stage(lake.lake_id, "index", version, snapshot)
-    counts.new = creators
+    if state is None:
+        counts.new = creators
+    else:
+        counts.updated = creators
+
+
+def export_now(settings: Settings, stopping: Callable[[], bool]) -> list[Path]:
+    """Bring the Parquet files in ``data/export`` up to date; all of them, written now or before."""
+    folder = settings.data / "export"
+    with open_session(settings, "export", stopping) as session:
+        export_tables(session.lake, session.journal, folder)
+    return [folder / f"{name}.parquet" for name in EXPORTED]

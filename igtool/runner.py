@@ -75,9 +75,7 @@ class Runner:
             counts.skipped = self.lake.value("select count(*) from stage_rows where stage = ?", (stage.name,))
             return
         pending = self._find_pending(stage, force=force)
-        counts.skipped = (
-            self.lake.value("select count(*) from stage_rows where stage = ?", (stage.name,)) - pending[1]
-        )
+        counts.skipped = self.lake.value("select count(*) from stage_rows where stage = ?", (stage.name,)) - pending[1]
         self._drop_orphans(stage)
         with self.progress.stage(stage.name, pending[0]):
             self._run_batches(stage, pending[0], counts)
@@ -143,15 +141,11 @@ class Runner:
         size = total if stage.whole else min(stage.batch_size, self.batch_size or stage.batch_size)
         for start in range(0, total, max(size, 1)):
             if self.stopping():
-                raise Interrupted(
-                    f"stopped in {stage.name} after {start} of {total} items; all of them are stored"
-                )
+                raise Interrupted(f"stopped in {stage.name} after {start} of {total} items; all of them are stored")
             self._run_batch(stage, start, size, counts)
 
     def _run_batch(self, stage: Stage, start: int, size: int, counts: StageCounts) -> None:
-        chosen = (
-            "from wanted" if stage.whole else f"from pending where number > {start} and number <= {start + size}"
-        )
+        chosen = "from wanted" if stage.whole else f"from pending where number > {start} and number <= {start + size}"
         self.lake.execute(f"create or replace temp view batch as select item_id, fingerprint {chosen}")
         items = self.lake.rows(
             "select b.item_id, b.fingerprint, coalesce(p.known, true) as known, p.item_id is not null as pending "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from igtool.creator_list import CreatorList
+from igtool.lists.creator_list import CreatorList
 from igtool.runner import reject_rows
 from igtool.session import Session
 from igtool.stages.base import Reject, Row
@@ -56,7 +56,7 @@ def _rows(creators: CreatorList) -> dict[str, Row]:
 def _rejects(creators: CreatorList) -> list[Reject]:
     path = str(creators.path) if creators.path else None
     return [
-        Reject(f"{creators.name}:{row.line}", row.reason, "; ".join(filter(None, row.cells))[:200], path, row.line)
+        Reject(f"{creators.name}:{row.number}", row.reason, "; ".join(filter(None, row.cells))[:200], path, row.line)
         for row in creators.rows
         if row.reason is not None
     ]

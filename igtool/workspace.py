@@ -38,8 +38,8 @@ class Workspace:
         stopping: Callable[[], bool] = lambda: False,
     ) -> Summary:
         """The main job over a list file or over handles. Raises what ``igtool.enrich.enrich`` raises."""
-        from igtool.creator_list import from_handles, read_list
         from igtool.enrich import EnrichOptions, enrich
+        from igtool.lists.creator_list import from_handles, read_list
         from igtool.session import open_session
 
         if isinstance(creators, (str, Path)):
@@ -57,9 +57,7 @@ class Workspace:
 
         encoder = registry.load("encoders", self.settings.encoder)()
         folder = self.settings.data / "index"
-        return search(
-            folder, text, filters=filters or Filters(), limit=limit, encoder=encoder, now=datetime.now(UTC)
-        )
+        return search(folder, text, filters=filters or Filters(), limit=limit, encoder=encoder, now=datetime.now(UTC))
 
     def sql(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The result of a query over the tables and views, which are opened for reading only."""
@@ -123,8 +121,8 @@ def _about(lake: Lake, creator_id: str) -> dict[str, Any]:
         one,
     )
     creator["newest_items"] = lake.rows(
-        "select c.content_id, c.type, c.published_at, c.title_or_caption, c.like_count, c.comment_count, c.view_count, "
-        "c.url from content_items c join creator_links l using (account_id) where l.creator_id = ? "
+        "select c.content_id, c.type, c.published_at, c.title_or_caption, c.like_count, c.comment_count, "
+        "c.view_count, c.url from content_items c join creator_links l using (account_id) where l.creator_id = ? "
         "order by c.published_at desc nulls last, content_id limit 5",
         one,
     )

@@ -137,9 +137,7 @@ class WordIndex:
         named = set(self.find(words))
         return named.union(*(self.in_hashtag(hashtag) for hashtag in hashtags))
 
-    def evidence(
-        self, category: Iterable[str], bio: Mapping[str, int], items: Mapping[str, int], n: int
-    ) -> Scores:
+    def evidence(self, category: Iterable[str], bio: Mapping[str, int], items: Mapping[str, int], n: int) -> Scores:
         """Word evidence of each label, shape (labels,).
 
         ``category`` holds the labels a specific platform category names, ``bio`` the number of distinct words in

@@ -81,9 +81,7 @@ def add_person(tables: Tables, person: Person, encoder: Encoder | None = None, *
     person = {**person, **changed}
     creator, platform, followers = person["creator"], person["platform"], person["followers"]
     account = f"{platform}:{person['handle']}"
-    add_account(
-        tables, creator, account, person["handle"], followers, display_name=person["name"], bio=person["bio"]
-    )
+    add_account(tables, creator, account, person["handle"], followers, display_name=person["name"], bio=person["bio"])
     shared = {"creator_id": creator, "country": person["country"], "language": person["language"]}
     named = {"name": person["name"], "canonical_handle": person["handle"], "platforms": [platform]}
     tables.add("creators", [{**shared, **named, "total_followers_count": followers}])
@@ -132,7 +130,7 @@ class Given(Encoder):
     model = "numbers"
     dimension = 8
 
-    def embed(self, texts: Sequence[str], *, is_query: bool) -> Vectors:  # noqa: ARG002 - the contract's signature
+    def embed(self, texts: Sequence[str], *, is_query: bool) -> Vectors:
         """The numbers of each text."""
         return np.asarray([[float(cell) for cell in text.split()] for text in texts], dtype=np.float32)
 

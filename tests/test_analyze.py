@@ -73,9 +73,7 @@ class Tables:
         rows = Embed().process(self.db.execute(Embed.rows).to_arrow_table(), self.context).tables["embeddings"]
         if not rows:
             return
-        self.db.executemany(
-            "insert into embeddings values (?, ?, ?, ?, ?, ?)", [list(row.values()) for row in rows]
-        )
+        self.db.executemany("insert into embeddings values (?, ?, ?, ?, ?, ?)", [list(row.values()) for row in rows])
 
     def analyze(self, only: str = "true") -> dict[str, dict[str, Any]]:
         """Both rows of each creator merged, JSON read."""

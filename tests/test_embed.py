@@ -171,9 +171,7 @@ def test_another_model_is_not_reused(lake: duckdb.DuckDBPyConnection, encoder: C
 
 def test_batches_do_not_matter(lake: duckdb.DuckDBPyConnection, encoder: CountingEncoder) -> None:
     """One batch and three batches give the same rows, bit for bit."""
-    for number, bio in enumerate(
-        ["Fútbol y goles", "Makeup artist in Madrid", "Viajes", "日本の料理", "a" * 3000]
-    ):
+    for number, bio in enumerate(["Fútbol y goles", "Makeup artist in Madrid", "Viajes", "日本の料理", "a" * 3000]):
         account(lake, number, bio)
     whole = run(lake, encoder)
     lake.execute("delete from embeddings")

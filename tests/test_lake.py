@@ -68,9 +68,14 @@ def test_append_new_inserts_each_key_once(lake: Lake) -> None:
 
 def test_a_key_that_is_null_is_refused_and_nothing_is_stored(lake: Lake) -> None:
     """DuckLake would take a NULL key silently; the lake does not, and rolls the commit back."""
-    with pytest.raises(IntegrityError, match="account_id"), lake.transaction():
-        lake.merge("accounts", [account(1)])
-        lake.merge("accounts", [{"platform": "instagram"}])
+
+    def store() -> None:
+        with lake.transaction():
+            lake.merge("accounts", [account(1)])
+            lake.merge("accounts", [{"platform": "instagram"}])
+
+    with pytest.raises(IntegrityError, match="account_id"):
+        store()
     assert lake.value("select count(*) from accounts") == 0
 
 

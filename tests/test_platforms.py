@@ -147,9 +147,7 @@ def test_subject_stands_in_for_a_missing_username() -> None:
 
 def test_lone_surrogate_is_replaced_and_flagged() -> None:
     r"""A lone \ud83d becomes U+FFFD, a pair stays an emoji, an escaped backslash before it is left alone."""
-    raw = (
-        rb'{"data":{"user":{"id":"1","username":"x","biography":"\ud83d \ud83d\ude00 \\ud83d","edge_follow":{}}}}'
-    )
+    raw = rb'{"data":{"user":{"id":"1","username":"x","biography":"\ud83d \ud83d\ude00 \\ud83d","edge_follow":{}}}}'
     account = read(raw).accounts[0]
     assert account["bio"] == "\ufffd \U0001f600 \\ud83d"
     assert account["flags"] == ["repaired-surrogates"]
@@ -247,12 +245,8 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(
-                ["data", "user", "graphql", "id", "username", "edge_followed_by", "count", "edges", "node"]
-            )
-            | st.sampled_from(
-                ["kind", "items", "error", "errors", "message", "status", "detail", "code", "snippet"]
-            ),
+            st.sampled_from(["data", "user", "graphql", "id", "username", "edge_followed_by", "count", "edges", "node"])
+            | st.sampled_from(["kind", "items", "error", "errors", "message", "status", "detail", "code", "snippet"]),
             inner,
             max_size=5,
         )

@@ -17,12 +17,17 @@ from igtool.stages.resolve import Resolve
 
 def account(platform: str, number: str, handle: str, **columns: object) -> dict[str, object]:
     """A row of ``accounts``."""
-    base = {"account_id": f"{platform}:{number}", "platform": platform, "platform_user_id": number, "handle": handle}
+    base = {
+        "account_id": f"{platform}:{number}",
+        "platform": platform,
+        "platform_user_id": number,
+        "handle": handle,
+    }
     return {**base, "observed_at": NOW, "answer_id": "x", **columns}
 
 
 @pytest.fixture
-def resolve(lake: Lake, journal: Journal, tmp_path: Path):  # noqa: ANN201 - a function
+def resolve(lake: Lake, journal: Journal, tmp_path: Path):
     """Store accounts, resolve, and return account id to (creator, rule)."""
 
     def run(*accounts: dict[str, object]) -> dict[str, tuple[str, str]]:
@@ -36,7 +41,7 @@ def resolve(lake: Lake, journal: Journal, tmp_path: Path):  # noqa: ANN201 - a f
     return run
 
 
-def test_exact_rules_join_and_everything_else_stays_apart(resolve, lake: Lake) -> None:  # noqa: ANN001
+def test_exact_rules_join_and_everything_else_stays_apart(resolve, lake: Lake) -> None:
     """Same handle, mutual links, link plus name, own website; a shared host or a one-sided link is no evidence."""
     links = resolve(
         account("instagram", "1", "ana.invented", followers_count=10, display_name="Ana"),
@@ -56,14 +61,22 @@ def test_exact_rules_join_and_everything_else_stays_apart(resolve, lake: Lake) -
     assert together == {"1": True, "2": True, "3": True, "4": False, "5": False, "6": True}
     rules = {n: links[f"youtube:UC{n}"][1] for n in "123456"}
     assert rules == {
-        "1": "same_handle", "2": "linked_profile", "3": "same_website",
-        "4": "only_account", "5": "only_account", "6": "linked_profile",
+        "1": "same_handle",
+        "2": "linked_profile",
+        "3": "same_website",
+        "4": "only_account",
+        "5": "only_account",
+        "6": "linked_profile",
     }
     (ana,) = lake.rows("from creators where creator_id = ?", (links["instagram:1"][0],))
-    assert (ana["name"], ana["total_followers_count"], ana["platforms"]) == ("Ana TV", 100, ["instagram", "youtube"])
+    assert (ana["name"], ana["total_followers_count"], ana["platforms"]) == (
+        "Ana TV",
+        100,
+        ["instagram", "youtube"],
+    )
 
 
-def test_a_merge_keeps_the_older_creator_and_a_split_keeps_its_id(resolve, lake: Lake) -> None:  # noqa: ANN001
+def test_a_merge_keeps_the_older_creator_and_a_split_keeps_its_id(resolve, lake: Lake) -> None:
     """Ids are stable, and the log tells who went where."""
     before = resolve(account("instagram", "1", "gil"), account("youtube", "UC1", "gilvideo"))
     merged = resolve(account("youtube", "UC1", "gil"))
@@ -78,7 +91,7 @@ def test_a_merge_keeps_the_older_creator_and_a_split_keeps_its_id(resolve, lake:
     assert lake.value("select count(*) from creators") == 2
 
 
-def test_another_run_over_the_same_accounts_changes_nothing(resolve, lake: Lake) -> None:  # noqa: ANN001
+def test_another_run_over_the_same_accounts_changes_nothing(resolve, lake: Lake) -> None:
     """Row order and repetition do not matter."""
     accounts = [account("instagram", str(n), f"h{n}") for n in range(20)]
     first = resolve(*accounts)

@@ -67,9 +67,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Index, Vectors]:
     return Index(folder), vectors
 
 
-@pytest.mark.parametrize(
-    "text", ["travel", "recetas de cocina", "home workouts in Spain", "", "@marco.fit", "zzzz"]
-)
+@pytest.mark.parametrize("text", ["travel", "recetas de cocina", "home workouts in Spain", "", "@marco.fit", "zzzz"])
 def test_parts_sum_exactly(index: Index, encoder: Encoder, text: str) -> None:
     """The parts of every result add up to its final score, as floats, without tolerance."""
     result = index.search(text, encoder=encoder, now=NOW)
@@ -146,9 +144,7 @@ def test_bm25_of_given_rows_equals_that_of_the_search(crowd: tuple[Index, Vector
     assert not keywords.exact(query, none).any()
 
 
-def test_union_search_equals_scoring_everyone(
-    crowd: tuple[Index, Vectors], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_union_search_equals_scoring_everyone(crowd: tuple[Index, Vectors], monkeypatch: pytest.MonkeyPatch) -> None:
     """On thousands of creators the candidates of the legs hold the true best of a full scan."""
     index, vectors = crowd
     text = " ".join(f"{number:.6f}" for number in vectors[5])
@@ -244,9 +240,7 @@ def test_closeness_below_the_line_is_no_reason(index: Index, encoder: Encoder) -
         assert not any("matched words" in reason for reason in hit.reasons) or hit.parts["keyword"] > 0
 
 
-@pytest.mark.parametrize(
-    ("count", "shown"), [(950, "950"), (1_250, "1.2k"), (412_999, "412k"), (1_250_000, "1.2M")]
-)
+@pytest.mark.parametrize(("count", "shown"), [(950, "950"), (1_250, "1.2k"), (412_999, "412k"), (1_250_000, "1.2M")])
 def test_short_counts_never_say_more_than_there_is(count: int, shown: str) -> None:
     """A shortened count is cut, not rounded up."""
     assert short_count(count) == shown

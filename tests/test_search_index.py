@@ -96,9 +96,7 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize(
-    "harm", [flip, Path.unlink, lambda path: path.write_bytes(b"")], ids=["bit", "gone", "empty"]
-)
+@pytest.mark.parametrize("harm", [flip, Path.unlink, lambda path: path.write_bytes(b"")], ids=["bit", "gone", "empty"])
 @pytest.mark.parametrize("name", ["manifest.json", "creators.arrow", "ig_bio.faiss", "keywords/meta.json"])
 def test_damage_is_said_and_repaired(tmp_path: Path, name: str, harm: Callable[[Path], object]) -> None:
     """A changed, missing or empty file is never searched silently, and the same version is built again."""
@@ -171,8 +169,6 @@ def test_open_index_outlives_the_switch(tmp_path: Path) -> None:
 
 def test_importing_the_package_and_filters_is_cheap() -> None:
     """The command line can use the package and its filters without loading numpy, faiss or tantivy."""
-    code = (
-        "import sys, igtool.search.filters; print([m for m in ('numpy', 'faiss', 'tantivy') if m in sys.modules])"
-    )
+    code = "import sys, igtool.search.filters; print([m for m in ('numpy', 'faiss', 'tantivy') if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert shown.stdout.strip() == "[]"

@@ -13,8 +13,8 @@ from igtool.workspace import Workspace
 
 if TYPE_CHECKING:
     from igtool.cli import Stop
-    from igtool.creator_list import CreatorList
     from igtool.enrich import Summary
+    from igtool.lists.creator_list import CreatorList
 
 
 def run_enrich(
@@ -51,20 +51,16 @@ def run_enrich(
 
 def read_creators(creators: Sequence[str], input_path: Path | None, platform: str | None) -> CreatorList:
     """The list: a file if the only argument names one or looks like one, else handles. Raises UsageError."""
-    from igtool.creator_list import from_handles, read_list
+    from igtool.lists.creator_list import from_handles, read_list
 
     if input_path is not None and creators:
         raise UsageError("give the list once: as --input or as an argument, not both")
     if input_path is None and not creators:
-        raise UsageError(
-            "nothing to enrich: give a list (igtool enrich creators.csv) or handles (igtool enrich @name)"
-        )
+        raise UsageError("nothing to enrich: give a list (igtool enrich creators.csv) or handles (igtool enrich @name)")
     if input_path is not None:
         return read_list(input_path, platform=platform)
     first = Path(creators[0])
-    if len(creators) == 1 and (
-        first.exists() or first.suffix.lower() in {".csv", ".tsv", ".txt", ".json", ".jsonl"}
-    ):
+    if len(creators) == 1 and (first.exists() or first.suffix.lower() in {".csv", ".tsv", ".txt", ".json", ".jsonl"}):
         return read_list(first, platform=platform)
     return from_handles(list(creators), platform=platform)
 
@@ -77,9 +73,7 @@ def _beside(chosen: CreatorList) -> Path | None:
     return raw if raw.is_dir() else None
 
 
-def _print_plan(
-    chosen: CreatorList, source: Path | None, fill: Sequence[tuple[str, str]], *, as_json: bool
-) -> None:
+def _print_plan(chosen: CreatorList, source: Path | None, fill: Sequence[tuple[str, str]], *, as_json: bool) -> None:
     usable = sum(row.reason is None for row in chosen.rows)
     plan = {
         "rows": len(chosen.rows),
@@ -98,8 +92,6 @@ def _print_plan(
 
 
 def _print_summary(summary: Summary, *, as_json: bool) -> None:
-    filling = summary.filling
-    statuses = dict(filling.counts) if filling else {}
     stages = [asdict(counts) for counts in summary.stages]
     files = [str(path) for path in summary.files]
     if as_json:
@@ -108,7 +100,7 @@ def _print_summary(summary: Summary, *, as_json: bool) -> None:
                 "command": "enrich",
                 "run_id": summary.run_id,
                 "rows": stages,
-                "list": statuses,
+                "list": summary.status,
                 "coverage": [asdict(column) for column in summary.coverage],
                 "files": files,
                 "notes": summary.notes,
@@ -117,7 +109,7 @@ def _print_summary(summary: Summary, *, as_json: bool) -> None:
         )
         return
     print_rows(stages)
-    print_rows([{"list rows": status, "count": count} for status, count in sorted(statuses.items())], title="")
+    print_rows([{"list rows": status, "count": count} for status, count in summary.status.items()])
     print_rows(
         [
             {"column": c.column, "from": c.field, "filled before": c.before, "after": c.after, "of": c.total}

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from igtool.console import cell, number, print_rows
+from igtool.console import cell, make_console, number, print_rows
 from igtool.text import one_line
 
 
 def print_creator(creator: dict[str, Any]) -> None:
     """Name and niche first, then accounts with their source, numbers, profile and newest items."""
-    from rich.console import Console
     from rich.markup import escape
 
-    console = Console(highlight=False)
+    console = make_console()
 
     def line(label: str, value: Any) -> None:
         if value not in (None, "", [], "null"):

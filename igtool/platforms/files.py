@@ -55,8 +55,8 @@ class Document(msgspec.Struct, frozen=True):
 
     ``path`` is relative to the source, with ``/``, and ``archive.zip!member`` inside an archive. ``index`` counts
     from 0: the line in a file of lines, else the position in the file. ``body`` is sound JSON in UTF-8 without a
-    byte order mark. ``observed_at`` (UTC) is the time in a name that ends like ``_20261001T081500.json``, else when
-    the file was last changed. ``subject`` is the handle in a file name like ``posts(some.name)_1.json``, for dumps
+    byte order mark. ``observed_at`` (UTC) is the time in a name that ends like ``_20261001T081500.json``, else that
+    of the last change of the file. ``subject`` is the handle in a file name like ``posts(some.name)_1.json``, for dumps
     that do not name their user; else None.
     """
 
@@ -120,9 +120,7 @@ class SourceFile:
         if not found:
             raise Malformed("empty-file", "there is no file in the archive")
 
-    def _member(
-        self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str
-    ) -> Iterator[Document | Unreadable]:
+    def _member(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str) -> Iterator[Document | Unreadable]:
         name = PurePosixPath(member.filename).name
         if member.flag_bits & 1:
             raise Malformed("broken-archive", "it is encrypted: unpack it first")
@@ -200,9 +198,7 @@ def _walk(root: Path) -> Iterator[SourceFile]:
 
 
 def _one(place: Path, path: str, status: os.stat_result) -> SourceFile:
-    readable = stat.S_ISREG(status.st_mode) and (
-        _format(place.name) is not None or place.name.lower().endswith(".zip")
-    )
+    readable = stat.S_ISREG(status.st_mode) and (_format(place.name) is not None or place.name.lower().endswith(".zip"))
     flaw = None if readable else _unsupported(place.name)
     return SourceFile(path, status.st_size, status.st_mtime_ns, place, flaw)
 
@@ -246,7 +242,7 @@ def _named(pieces: Iterator[Piece], path: str, observed_at: datetime) -> Iterato
 
 
 def _fetched_at(path: str) -> datetime | None:
-    """When a name like ``profile_20261001T081500.json`` says it was fetched: copies lose the file time, not the name."""
+    """When it was fetched, by a name like ``profile_20261001T081500.json``: copies keep the name, not the time."""
     found = _FETCHED.search(path.rpartition("/")[2])
     try:
         return datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) if found else None

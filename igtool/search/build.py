@@ -354,9 +354,7 @@ def checked_manifest(path: Path) -> dict[str, Any]:
             f"the search index {path} is damaged or incomplete ({error}): run `igtool run index`"
         ) from error
     if form != INDEX_FORMAT:
-        raise IntegrityError(
-            f"the search index {path} has format {form}, not {INDEX_FORMAT}: run `igtool run index`"
-        )
+        raise IntegrityError(f"the search index {path} has format {form}, not {INDEX_FORMAT}: run `igtool run index`")
     if wrong:
         raise IntegrityError(f"the search index {path} is damaged ({', '.join(wrong)}): run `igtool run index`")
     return manifest

@@ -94,9 +94,7 @@ class Columns:
     @cached_property
     def known(self) -> Mapping[str, set[str]]:
         """Values that exist, by filter name."""
-        niches = self._values("primary_niche") | set(
-            _distinct(pc.list_flatten(self._creators["secondary_niches"]))
-        )
+        niches = self._values("primary_niche") | set(_distinct(pc.list_flatten(self._creators["secondary_niches"])))
         return {
             "platform": set(_distinct(self._scopes["platform"])),
             "niche": niches,

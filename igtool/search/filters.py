@@ -121,9 +121,7 @@ def _codes(names: Mapping[str, str]) -> dict[str, str]:
     return {code.lower(): code for code in names.values()}
 
 
-def _one_of(
-    name: str, value: str | None, known: Mapping[str, Collection[str]], words: Mapping[str, str]
-) -> str | None:
+def _one_of(name: str, value: str | None, known: Mapping[str, Collection[str]], words: Mapping[str, str]) -> str | None:
     """``value`` as the index spells it."""
     if value is None:
         return None
@@ -175,9 +173,7 @@ def _rule(pattern: str) -> re.Pattern[str]:
 
 
 _RULES = (
-    _rule(
-        rf"\b(?:between|from|entre|de)\s+(?P<low>{_COUNT})\s*(?:and|to|y|a|-|–)\s*(?P<high>{_COUNT}){_FOLLOWERS}"
-    ),
+    _rule(rf"\b(?:between|from|entre|de)\s+(?P<low>{_COUNT})\s*(?:and|to|y|a|-|–)\s*(?P<high>{_COUNT}){_FOLLOWERS}"),
     _rule(rf"\b(?:between|entre)\s+(?P<low>{_SHORT})\s*(?:and|y)\s*(?P<high>{_SHORT}){_NO_NOUN}"),
     _rule(rf"(?P<low>{_COUNT})\s*(?:-|–|to|a)\s*(?P<high>{_COUNT}){_FOLLOWERS}"),
     _rule(rf"\b{_MORE}\s+(?P<low>{_COUNT}){_FOLLOWERS}"),
@@ -189,9 +185,7 @@ _RULES = (
     _rule(
         rf"\b(?:in|en|(?:que\s+)?hablan?(?:\s+en)?|(?:who\s+)?speaks?(?:ing)?)\s+(?P<language>{'|'.join(_TONGUES)})\b"
     ),
-    _rule(
-        rf"\b(?:in|from|based\s+in|en|de|desde)\s+(?:the\s+|los\s+|el\s+|la\s+)?(?P<country>{'|'.join(_NAMES)})\b"
-    ),
+    _rule(rf"\b(?:in|from|based\s+in|en|de|desde)\s+(?:the\s+|los\s+|el\s+|la\s+)?(?P<country>{'|'.join(_NAMES)})\b"),
 )
 
 

@@ -146,9 +146,7 @@ class Keywords:
         """
         clean = normalized(text)
         analyzed = (self._analyzers[name].analyze(clean) for name in ("plain", "english", "spanish"))
-        distinct = {
-            plain: Word(plain, english, spanish) for plain, english, spanish in zip(*analyzed, strict=True)
-        }
+        distinct = {plain: Word(plain, english, spanish) for plain, english, spanish in zip(*analyzed, strict=True)}
         telling = set(self._analyzers["telling"].analyze(clean))
         chosen = [word for word in distinct.values() if word.plain in telling] or list(distinct.values())
         return chosen[:_MAX_WORDS]

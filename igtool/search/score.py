@@ -136,9 +136,7 @@ _TEXT_WORDS = {
 }
 
 
-def reasons(
-    similarity: Mapping[str, float], words: Mapping[str, list[str]], numbers: Mapping[str, float]
-) -> list[str]:
+def reasons(similarity: Mapping[str, float], words: Mapping[str, list[str]], numbers: Mapping[str, float]) -> list[str]:
     """Short true sentences about why a creator is in the result.
 
     ``similarity``: vector field to its input on 0-1; said from 0.25 up (0.8375 cosine for the default model).

@@ -95,10 +95,8 @@ class Resolve(Stage):
     appends: ClassVar[tuple[str, ...]] = ("link_log",)
     keys: ClassVar[str] = """
         select account_id as item_id,
-               md5(concat_ws('|', handle, coalesce(display_name, ''), coalesce(bio, ''),
-                   coalesce(external_url, ''), list_aggregate(coalesce(links, []), 'string_agg', ' '),
-                   coalesce(followers_count, -1), coalesce(profile_image_url, ''), coalesce(country, ''), coalesce(language, ''), observed_at))
-                   as fingerprint
+               md5(concat_ws('|', handle, display_name, bio, external_url, array_to_string(links, ' '),
+                   followers_count, profile_image_url, country, language, observed_at)) as fingerprint
         from accounts
     """
     rows: ClassVar[str] = """
@@ -227,9 +225,7 @@ def _joined_by(links: list[Link]) -> dict[str, Link]:
 
 def _identity(members: list[str], accounts: dict[str, Row], taken: set[str]) -> tuple[str, Any]:
     """The group's id: its oldest known creator, else a new id made from its first account."""
-    known = {
-        (accounts[m]["first_seen_at"], accounts[m]["creator_id"]) for m in members if accounts[m]["creator_id"]
-    }
+    known = {(accounts[m]["first_seen_at"], accounts[m]["creator_id"]) for m in members if accounts[m]["creator_id"]}
     for first_seen_at, creator_id in sorted(known):
         if creator_id not in taken:
             taken.add(creator_id)
@@ -282,9 +278,7 @@ def _moves(creator_id: str, members: list[str], accounts: dict[str, Row], contex
         moved = [m for m in members if accounts[m]["creator_id"] == other]
         action = "merge" if creator_id in origins else "split"
         when = context.clock()
-        log_id = hashlib.sha256(
-            "|".join([action, creator_id, other, *moved, when.isoformat()]).encode()
-        ).hexdigest()
+        log_id = hashlib.sha256("|".join([action, creator_id, other, *moved, when.isoformat()]).encode()).hexdigest()
         yield {
             "log_id": log_id,
             "action": action,

@@ -156,9 +156,7 @@ def _label(file: str, slug: str, table: Any, denied: frozenset[tuple[str, ...]])
     words = [*table.get("words", []), *table.get("words_es", [])]
     for text in [slug.replace("_", " "), table["label"], str(table.get("label_es", "")), *words]:
         if _hits(tokens(text), denied):
-            raise ConfigError(
-                f"{where}: {text!r} names an inference that igtool never makes; remove it (DESIGN §8)"
-            )
+            raise ConfigError(f"{where}: {text!r} names an inference that igtool never makes; remove it (DESIGN §8)")
     return Label(
         slug,
         table["label"],

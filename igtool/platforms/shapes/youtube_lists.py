@@ -242,7 +242,5 @@ _READERS = {
     "youtube#channelListResponse": partial(_read, "youtube#channelListResponse", _CHANNEL, _add_channel),
     "youtube#videoListResponse": partial(_read, "youtube#videoListResponse", _VIDEO, _add_video),
 }
-SHAPES = tuple(
-    Shape(kind.replace("#", "/"), frozenset({"kind", "items"}), read) for kind, read in _READERS.items()
-)
+SHAPES = tuple(Shape(kind.replace("#", "/"), frozenset({"kind", "items"}), read) for kind, read in _READERS.items())
 FAILURES = (nothing_found,)

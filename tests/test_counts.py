@@ -1,0 +1,80 @@
+"""Counts as people write them."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from igtool.counts import BIGINT, parse_count
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("72M", 72_000_000),
+        ("475.8m", 475_800_000),
+        ("1.6M", 1_600_000),
+        ("1,6M", 1_600_000),
+        ("0.89k", 890),
+        ("29.0b", 29_000_000_000),
+        ("1,234", 1234),
+        ("1.234.567", 1_234_567),
+        ("1.234", 1234),
+        ("1.234K", 1234),
+        ("12,34,567", 1_234_567),
+        ("1.234.567,0", 1_234_567),
+        ("1,234.0", 1234),
+        ("1 234 567", 1_234_567),
+        ("1\u202f234\u00a0567", 1_234_567),
+        ("1'234'567", 1_234_567),
+        ("3.0", 3),
+        ('"3.0"', 3),
+        ("0", 0),
+        ("0.0", 0),
+        ("1e+06", 1_000_000),
+        ("47 subscribers", 47),
+        ("451K views", 451_000),
+        ("1,2 millones de suscriptores", 1_200_000),
+        ("15 mil seguidores", 15_000),
+        ("10K+", 10_000),
+        (" 5 ", 5),
+        ("\uff17\uff12M", 72_000_000),
+        ("١٢", 12),
+        (str(BIGINT), BIGINT),
+        (7, 7),
+        (3.0, 3),
+        (Decimal("12"), 12),
+    ],
+)
+def test_reads_counts_as_written(text: object, count: int) -> None:
+    """Every notation of the real lists and platforms gives its exact number."""
+    assert parse_count(text) == count
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(None, "", " ", "N/A", "#N/A", "-", "—", "none", "abc", "K", "M views", ".", ",", "1..2", "1,2,3.4.5"),
+        *("-5", "−5", -5, -0.5, "3.5", 3.5, "0.123", "7 days ago", "2.67%", "$5", "1/2", "12:30", "1M1"),
+        *(True, False, float("nan"), float("inf"), Decimal("sNaN"), b"5", [5], str(BIGINT + 1), BIGINT + 1, 1e30),
+        *("99999999999B", "9" * 100_000, "1e99", "²", "5 of 7"),
+    ],
+)
+def test_nonsense_is_unknown(text: object) -> None:
+    """What is not a whole, storable number is None, never 0 and never an exception."""
+    assert parse_count(text) is None
+
+
+@given(st.integers(min_value=0, max_value=BIGINT))
+def test_round_trip(number: int) -> None:
+    """A number written plainly or with thousands separators is read back exactly."""
+    assert parse_count(str(number)) == number
+    assert parse_count(f"{number:,}") == number
+
+
+@given(st.text(max_size=30) | st.text(alphabet="0123456789.,'kKmMbB e+-", max_size=20))
+def test_any_text_is_safe(text: str) -> None:
+    """Any text gives None or a number that fits the column."""
+    count = parse_count(text)
+    assert count is None or 0 <= count <= BIGINT
