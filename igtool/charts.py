@@ -30,18 +30,6 @@ def grouped(value: float | None) -> str:
     return "–" if value is None else f"{round(value):,}"
 
 
-def compact(value: float | None) -> str:
-    """``value`` in three or fewer digits, as in 940, 12.4k, 1.2M, 3B; a dash when unknown."""
-    if value is None:
-        return "–"
-    for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= 0.9995 * unit:
-            scaled = value / unit
-            digits = 0 if abs(scaled) >= 99.95 else 1
-            return f"{scaled:.{digits}f}".removesuffix(".0") + letter
-    return f"{round(value)}"
-
-
 def percent(share: float | None) -> str:
     """A share of 1 as in 3.4 %, with one digit below ten per cent; a dash when unknown."""
     if share is None or math.isnan(share):

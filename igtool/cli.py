@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from igtool import __version__
-from igtool.console import cell, print_json, print_rows, say
+from igtool.console import cell, logging_to, print_json, print_rows, say
 from igtool.errors import FinishedWithRejects, IgtoolError, Interrupted
 
 if TYPE_CHECKING:
@@ -121,6 +121,8 @@ def _workspace(context: click.Context, **flags: Any) -> Workspace:
 @click.option("--limit", type=click.IntRange(min=0), help="Only the first rows of the list.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @click.option("-b", "--batch-size", type=click.IntRange(1, 100_000), help="Items a stage takes at once.")
+@click.option("-v", "--verbose", is_flag=True, help="Say each committed batch on stderr.")
+@click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Write each committed batch here.")
 @FORCE
 @JSON
 @click.pass_context
@@ -130,7 +132,7 @@ def enrich_command(context: click.Context, /, creators: tuple[str, ...], input_p
 
     workspace = _workspace(context, source=given["source"], batch_size=given["batch_size"])
     stop = Stop()
-    with stop.listening():
+    with stop.listening(), logging_to(given["log_file"], verbose=given["verbose"]):
         run_enrich(workspace, creators, input_path, given, stop)
 
 

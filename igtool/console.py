@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from igtool.files import storage_error
 from igtool.text import one_line
 
 if TYPE_CHECKING:
@@ -42,16 +47,6 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return str(value)
-
-
-def number(value: float | None) -> str:
-    """A count as people write it: 950, 12.3k, 4.5M; an em dash when unknown."""
-    if value is None:
-        return "—"
-    for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= limit:
-            return f"{value / limit:.1f}".removesuffix(".0") + unit
-    return f"{value:.0f}"
 
 
 def cell(value: Any) -> str:
@@ -98,3 +93,27 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None 
 def say(message: str) -> None:
     """A message for the person, on stderr."""
     sys.stderr.write(message.encode("utf-8", "replace").decode() + "\n")
+
+
+@contextmanager
+def logging_to(path: Path | None, *, verbose: bool) -> Iterator[None]:
+    """Log what igtool commits to ``path`` and, when ``verbose``, to stderr, with UTC times. Raises StorageError."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)] if verbose else []
+    if path is not None:
+        try:
+            handlers.append(logging.FileHandler(path, encoding="utf-8"))
+        except OSError as error:
+            raise storage_error(error, path) from error
+    form = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    form.converter = time.gmtime
+    log = logging.getLogger("igtool")
+    log.setLevel(logging.INFO)
+    for handler in handlers:
+        handler.setFormatter(form)
+        log.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()

@@ -97,3 +97,15 @@ def _whole(number: Decimal) -> int | None:
     if not number.is_finite() or not 0 <= number <= BIGINT or number != number.to_integral_value():
         return None
     return int(number)
+
+
+def format_count(value: float | None) -> str:
+    """``value`` in three or fewer digits, as in 940, 12.4k, 1.2M, 3B; a dash when unknown."""
+    if value is None:
+        return "–"
+    for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 0.9995 * unit:
+            scaled = value / unit
+            digits = 0 if abs(scaled) >= 99.95 else 1
+            return f"{scaled:.{digits}f}".removesuffix(".0") + letter
+    return f"{round(value)}"

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -39,6 +39,14 @@ _ARROW = {
 }
 _SNAPSHOT_RETENTION_DAYS = 30
 _CLEANUP_MARGIN_DAYS = 1
+
+
+class Reader(Protocol):
+    """Whatever answers queries over the tables and views of ``igtool.schema`` by their plain names."""
+
+    def arrow(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """The result of ``query`` with bound ``parameters``."""
+        ...
 
 
 def quote(identifier: str) -> str:

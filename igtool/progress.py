@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 from igtool.files import replaced
 
+_LOG = logging.getLogger(__name__)
 _WRITE_EVERY_S = 0.5
 
 
@@ -88,6 +90,7 @@ class Progress:
     def advance(self, items: int) -> None:
         """``items`` more are done and committed."""
         self._state["done"] += items
+        _LOG.info("%s: %s of %s", self._state["stage"], self._state["done"], self._state["total"] or "?")
         if self._advance:
             self._advance(items)
         self._write()

@@ -11,7 +11,16 @@ import pytest
 from igtool.journal import Journal
 from igtool.lake import Lake
 
+REALDATA = Path(__file__).parents[2] / "shared" / "realdata"
+needs_realdata = pytest.mark.skipif(not REALDATA.is_dir(), reason="../shared/realdata is not here")
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
+
+
+def let_others_in(folder: Path) -> None:
+    """Allow every user to enter ``folder``, which pytest made for its own user only."""
+    for place in (folder, *folder.parents):
+        if place.name.startswith(("pytest-", "popen-", "test_")):
+            place.chmod(0o755)
 
 
 @pytest.fixture

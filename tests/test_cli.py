@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from conftest import let_others_in
 
 from igtool.cli import main
 
@@ -273,6 +274,15 @@ def test_bad_questions_are_refused(example: Path, case: str) -> None:
     assert words in result.stderr
 
 
+def test_the_log_names_every_committed_batch(tiny: Path) -> None:
+    """--verbose says it on stderr, --log-file keeps it, and a file that cannot be written is exit 9."""
+    base = ["--workspace", tiny, "enrich", tiny / "list.csv", "--source", tiny / "dumps"]
+    result = run(*base, "-v", "--log-file", tiny / "run.log")
+    assert "normalize: 1 of 1" in result.stderr
+    assert "normalize: 1 of 1" in (tiny / "run.log").read_text()
+    assert run(*base, "--log-file", tiny / "no" / "run.log").exit_code == 9
+
+
 def test_a_full_disk_is_exit_9_and_the_next_run_goes_on(tiny: Path) -> None:
     """A file size limit stands in for a full disk: what was stored stays, and the same command finishes later."""
 
@@ -302,9 +312,8 @@ def test_an_unreadable_file_is_a_reject_and_an_unreadable_list_exit_9(tiny: Path
         path.chmod(0)
     command = [*IGTOOL, "--workspace", str(tiny / "w"), "enrich", str(tiny / "list.csv")]
     if os.geteuid() == 0:
+        let_others_in(tiny)
         tiny.chmod(0o777)
-        for parent in tiny.parents[:3]:
-            parent.chmod(0o755)
         command = ["setpriv", "--reuid=65534", "--clear-groups", *command]
         if shutil.which("setpriv") is None:
             pytest.skip("root can read every file, and setpriv is not here")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from igtool.counts import BIGINT, parse_count
+from igtool.counts import BIGINT, format_count, parse_count
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,13 @@ def test_any_text_is_safe(text: str) -> None:
     """Any text gives None or a number that fits the column."""
     count = parse_count(text)
     assert count is None or 0 <= count <= BIGINT
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0, "0"), (999, "999"), (1_000, "1k"), (12_345, "12.3k"), (999_499, "999k"), (999_950, "1M"),
+     (1_234_567, "1.2M"), (475_800_000, "476M"), (3_000_000_000, "3B")],
+)  # fmt: skip
+def test_format_count(value: int | None, text: str) -> None:
+    """Three digits at most, and never 1000k."""
+    assert format_count(value) == text

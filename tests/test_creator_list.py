@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import needs_realdata
 
 from igtool.errors import StorageError, UsageError
 from igtool.lists import creator_list
 from igtool.lists.creator_list import CreatorList, from_handles, read_list, write_filled
 
 INFLUENCERS = Path(__file__).parents[2] / "shared" / "realdata" / "influencers"
-needs_realdata = pytest.mark.skipif(not INFLUENCERS.is_dir(), reason="../shared/realdata is not here")
 Make = Callable[..., CreatorList]
 
 

@@ -3,15 +3,14 @@
 import csv
 import io
 import json
-from pathlib import Path
 
 import pytest
+from conftest import REALDATA
 from hypothesis import given
 from hypothesis import strategies as st
 
 from igtool.lists.csv_text import CsvText, Decoded, decode, quoted, read_csv
 
-REALDATA = Path(__file__).parents[2] / "shared" / "realdata"
 SPECTRUM = REALDATA / "hard_inputs" / "csv-spectrum"
 CELLS = st.text(alphabet=st.sampled_from("ab,;\t|\"'\r\n @.é😀 "), max_size=8)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -25,3 +26,13 @@ def test_constraints_pin_every_version_and_name_no_host() -> None:
     wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     names = {re.split(r"[<>=!\[;]", name)[0].strip().lower().replace("_", "-") for name in wanted}
     assert names <= pinned
+
+
+def test_everything_installed_here_is_pinned_to_its_version() -> None:
+    """A new machine gets what was tested: no package, of igtool or of a dependency, is left to chance."""
+    pinned = dict(line.lower().replace("_", "-").split("==") for line in (ROOT / "constraints.txt").read_text().split())
+    installed = {d.name.lower().replace("_", "-"): d.version.lower() for d in distributions()}
+    tools = {"pip", "igtool", "wheel"}
+    assert {name: pinned.get(name) for name in installed if name not in tools} == {
+        name: version for name, version in installed.items() if name not in tools
+    }

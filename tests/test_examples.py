@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import REALDATA
 
 from igtool.lists.creator_list import read_list
 from igtool.platforms.base import Parsed, parse
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-REALDATA = Path(__file__).parents[2] / "shared" / "realdata"
 FROM, UNTIL = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC)
 
 

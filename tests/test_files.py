@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from conftest import REALDATA, let_others_in, needs_realdata
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,8 +24,6 @@ from igtool.platforms import documents
 from igtool.platforms.base import parse
 from igtool.platforms.files import Document, Unreadable, read_documents, read_files
 
-REALDATA = Path(__file__).parents[2] / "shared" / "realdata"
-needs_realdata = pytest.mark.skipif(not REALDATA.is_dir(), reason="../shared/realdata is not here")
 ONE = b'{"a": 1}'
 TWO = b'{"b": [2, "\\u00e9"]}'
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -326,8 +325,7 @@ def test_a_source_that_may_not_be_read(tmp_path: Path) -> None:
     write(top, "closed.json", ONE).chmod(0)
     write(top, "open.json", TWO)
     (top / "folder").mkdir(mode=0)
-    for folder in tmp_path.parents[1], tmp_path.parent, tmp_path, top:
-        folder.chmod(0o755)
+    let_others_in(tmp_path)
     with as_nobody():
         assert flaws(top) == {"closed.json": "unreadable-file", "folder": "unreadable-file"}
     top.chmod(0)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import needs_realdata
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from igtool.lists.creator_list import CreatorList, from_handles, read_list, writ
 from igtool.text import spreadsheet_safe
 
 INFLUENCERS = Path(__file__).parents[2] / "shared" / "realdata" / "influencers"
-needs_realdata = pytest.mark.skipif(not INFLUENCERS.is_dir(), reason="../shared/realdata is not here")
 Make = Callable[..., CreatorList]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import REALDATA, needs_realdata
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,9 +21,7 @@ from igtool.platforms.files import Document, Unreadable, read_documents
 from igtool.schema import TABLES
 
 PAYLOADS = Path(__file__).parent / "payloads"
-REALDATA = Path(__file__).parents[2] / "shared" / "realdata"
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-needs_realdata = pytest.mark.skipif(not REALDATA.is_dir(), reason="../shared/realdata is not here")
 FILES = sorted(path for path in PAYLOADS.rglob("*.json") if not path.name.endswith(".rows.json"))
 
 

@@ -355,16 +355,6 @@ def test_origins_are_counted_per_column_and_method() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "–"), (0, "0"), (999, "999"), (1_000, "1k"), (12_345, "12.3k"), (999_499, "999k"), (999_950, "1M"),
-     (1_234_567, "1.2M"), (475_800_000, "476M"), (3_000_000_000, "3B")],
-)  # fmt: skip
-def test_compact_numbers(value: int | None, text: str) -> None:
-    """Three digits at most, and never 1000k."""
-    assert charts.compact(value) == text
-
-
-@pytest.mark.parametrize(
     ("share", "text"),
     [(None, "–"), (float("nan"), "–"), (0, "0 %"), (0.0344, "3.4 %"), (0.099, "9.9 %"), (0.5, "50 %")],
 )

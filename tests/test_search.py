@@ -18,7 +18,7 @@ from igtool.search import vectors as vector_legs
 from igtool.search.build import build_index
 from igtool.search.filters import Filters
 from igtool.search.query import Index, search
-from igtool.search.score import PARTS, VECTOR_FIELDS, Weights, combine, quality_input, short_count
+from igtool.search.score import PARTS, VECTOR_FIELDS, Weights, combine, quality_input
 
 
 @pytest.fixture(scope="module")
@@ -238,12 +238,6 @@ def test_closeness_below_the_line_is_no_reason(index: Index, encoder: Encoder) -
         shown = [reason for reason in hit.reasons if "close in meaning" in reason]
         assert len(shown) <= sum(hit.parts[name] > 0 for name in VECTOR_FIELDS)
         assert not any("matched words" in reason for reason in hit.reasons) or hit.parts["keyword"] > 0
-
-
-@pytest.mark.parametrize(("count", "shown"), [(950, "950"), (1_250, "1.2k"), (412_999, "412k"), (1_250_000, "1.2M")])
-def test_short_counts_never_say_more_than_there_is(count: int, shown: str) -> None:
-    """A shortened count is cut, not rounded up."""
-    assert short_count(count) == shown
 
 
 def test_empty_text_ranks_by_quality(index: Index, encoder: Encoder) -> None:

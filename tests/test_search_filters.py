@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import REALDATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_tables import NOW, PEOPLE, Given, Person, Tables, add_account, add_person, handles, people_index
@@ -19,8 +20,6 @@ from igtool.errors import ConfigError, UsageError
 from igtool.search.build import build_index
 from igtool.search.filters import Filters, make_filters, parse_query
 from igtool.search.query import Index, search
-
-REALDATA = Path(__file__).parents[2] / "shared" / "realdata"
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,16 @@ from igtool.errors import FinishedWithRejects, Interrupted, UsageError
 from igtool.workspace import Workspace
 
 if TYPE_CHECKING:
-    from igtool.cli import Stop
     from igtool.enrich import Summary
     from igtool.lists.creator_list import CreatorList
 
 
 def run_enrich(
-    workspace: Workspace, creators: Sequence[str], input_path: Path | None, given: dict[str, Any], stop: Stop
+    workspace: Workspace,
+    creators: Sequence[str],
+    input_path: Path | None,
+    given: dict[str, Any],
+    stopping: Callable[[], bool],
 ) -> None:
     """Run the main job and print its summary. Raises FinishedWithRejects when items are in ``rejects``."""
     from igtool.enrich import EnrichOptions, enrich
@@ -38,7 +41,7 @@ def run_enrich(
         return
     say(f"{chosen.name}: {len(chosen.rows)} rows; raw answers from {options.source or 'what is already stored'}")
     try:
-        with open_session(workspace.settings, f"enrich {chosen.name}", stop) as session:
+        with open_session(workspace.settings, f"enrich {chosen.name}", stopping) as session:
             summary = enrich(session, chosen, options)
     except Interrupted as error:
         raise Interrupted(f"{error}\ngo on with the same command: it starts where this one stopped") from error

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from igtool.console import number, print_json, print_rows, say
+from igtool.console import print_json, print_rows, say
+from igtool.counts import format_count
 from igtool.workspace import Workspace
 
 
@@ -30,7 +31,7 @@ def print_search(workspace: Workspace, query: str, chosen: dict[str, Any], *, li
                 "score": round(found["final_score"], 3),
                 "handle": found["handle"],
                 "name": found["name"],
-                "followers": number(found["followers_count"]),
+                "followers": format_count(found["followers_count"]),
                 "niche": found["primary_niche"],
                 "because": "; ".join(found["reasons"]),
             }

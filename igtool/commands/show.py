@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from igtool.console import cell, make_console, number, print_rows
+from igtool.console import cell, make_console, print_rows
+from igtool.counts import format_count
 from igtool.text import one_line
 
 
@@ -21,7 +22,7 @@ def print_creator(creator: dict[str, Any]) -> None:
 
     console.print(f"[bold]{escape(one_line(creator['name'] or '', 80))}[/bold]  {creator['creator_id']}")
     niches, profile = creator["niches"] or {}, creator["profiles"] or {}
-    line("followers", number(creator["total_followers_count"]))
+    line("followers", format_count(creator["total_followers_count"]))
     niche = niches.get("primary_niche")
     if niche:
         others = cell(niches.get("secondary_niches"))
@@ -38,7 +39,7 @@ def print_creator(creator: dict[str, Any]) -> None:
         {
             "account": account["account_id"],
             "handle": account["handle"],
-            "followers": number(account["followers_count"]),
+            "followers": format_count(account["followers_count"]),
             "category": account["category"],
             "linked by": account["rule"],
             "observed": account["observed_at"],
@@ -53,9 +54,9 @@ def print_creator(creator: dict[str, Any]) -> None:
         {
             "published": item["published_at"],
             "type": item["type"],
-            "likes": number(item["like_count"]),
-            "comments": number(item["comment_count"]),
-            "views": number(item["view_count"]),
+            "likes": format_count(item["like_count"]),
+            "comments": format_count(item["comment_count"]),
+            "views": format_count(item["view_count"]),
             "text": one_line(item["title_or_caption"] or "", 70),
         }
         for item in creator["newest_items"]

@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
-
-import pyarrow as pa
 
 from igtool.progress import StageCounts
-
-
-class Reader(Protocol):
-    """Whatever runs SQL over the tables and views of ``igtool.schema`` by their plain names."""
-
-    def arrow(self, query: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """The rows of ``query``; values are bound to its ``?``."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from igtool.counts import format_count
 from igtool.files import replaced
 from igtool.report import texts
 from igtool.report.data import Counted, ReportData, Spread
@@ -48,7 +49,7 @@ def render(data: ReportData) -> str:
     )
     environment.filters.update(
         grouped=charts.grouped,
-        compact=charts.compact,
+        compact=format_count,
         percent=charts.percent,
         words=texts.words,
         initials=initials,

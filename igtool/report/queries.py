@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from igtool.lake import Reader
 from igtool.report.data import (
     AccountLink,
     Counted,
     CreatorRow,
     ListSummary,
-    Reader,
     RejectGroup,
     ReportData,
     RunInfo,

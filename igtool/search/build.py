@@ -16,16 +16,17 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from igtool.errors import ConfigError, IntegrityError, UsageError
 from igtool.files import fsync, replaced, storage_error
+from igtool.lake import Reader
 from igtool.search.keywords import write_keywords
 from igtool.search.score import VECTOR_FIELDS
 from igtool.search.vectors import write_vectors
@@ -37,14 +38,6 @@ RECENT_ITEMS = 20
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CURRENT = "current"
 _BUILDING = ".building-"
-
-
-class Reader(Protocol):
-    """What the builder needs of the lake: queries answered as Arrow tables."""
-
-    def arrow(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
-        """The result of ``query`` with bound ``parameters``."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from igtool.counts import format_count
 from igtool.errors import ConfigError
 from igtool.search.filters import ACTIVE_DAYS, SLOWING_DAYS
 
@@ -162,7 +163,7 @@ def _facts(numbers: Mapping[str, float]) -> str:
     facts = []
     followers, weekly, silent = (numbers[name] for name in ("followers", "posts_per_week", "silent_days"))
     if followers == followers:
-        facts.append(f"{short_count(int(followers))} followers")
+        facts.append(f"{format_count(followers)} followers")
     if silent <= ACTIVE_DAYS and weekly == weekly:
         facts.append(f"posts {_rhythm(weekly)}")
     elif silent == silent:
@@ -175,12 +176,3 @@ def _rhythm(weekly: float) -> str:
     if weekly >= 1:
         return f"{weekly:.0f}×/week"
     return f"{weekly * 30 / 7:.0f}×/month" if weekly * 30 / 7 >= 1 else "less than monthly"
-
-
-def short_count(count: int) -> str:
-    """``412k``, ``1.3M``: a count as people say it, cut and not rounded up."""
-    for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
-        if count >= size:
-            tenths = count // (size // 10)
-            return f"{tenths // 10}{letter}" if tenths >= 1_000 else f"{tenths / 10:g}{letter}"
-    return str(count)

@@ -1,0 +1,129 @@
+"""Hostile text goes through the whole job: stored as it is, or refused with a reason."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from conftest import REALDATA, needs_realdata
+
+from igtool.cli import main
+from igtool.lake import Lake
+
+OWN = [
+    "=cmd|' /C calc'!A0",
+    "a\0b",
+    "\u202eright to left",
+    "👩‍👩‍👧",
+    "'; drop table accounts; --",
+    "<script>alert(1)</script>",
+]
+
+
+def strings() -> list[str]:
+    """Our own hostile strings, and the big list of naughty strings where it is there."""
+    listed = REALDATA / "hard_inputs" / "blns.json"
+    return OWN + (json.loads(listed.read_text()) if listed.exists() else [])
+
+
+def profile(number: int, text: str) -> str:
+    """A profile with the text as name, biography and caption; lone surrogates stay escapes."""
+    post = {
+        "__typename": "GraphImage",
+        "id": str(9_000_000 + number),
+        "shortcode": f"S{number}",
+        "taken_at_timestamp": 1_790_000_000,
+        "edge_media_to_caption": {"edges": [{"node": {"text": text}}]},
+        "edge_media_preview_like": {"count": 10**30 if number == 0 else 5},
+    }
+    user = {
+        "id": str(number + 1),
+        "username": f"invented{number}",
+        "full_name": text,
+        "biography": text,
+        "edge_followed_by": {"count": 100 + number},
+        "edge_follow": {"count": 1},
+        "edge_owner_to_timeline_media": {"count": 1, "edges": [{"node": post}]},
+    }
+    return json.dumps({"data": {"user": user}})
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace after the main job over a list of such creators."""
+    folder = tmp_path_factory.mktemp("hard")
+    texts = strings()
+    lines = [profile(number, text) for number, text in enumerate(texts)]
+    lines.append(profile(len(texts), "cut \ud83d here"))
+    lines.append('{"data": ' + "[" * 100_000 + "]" * 100_000 + "}")
+    (folder / "dumps.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    handles = "".join(f"invented{number}\n" for number in range(len(texts)))
+    (folder / "list.csv").write_text("username\n" + handles)
+    command = ["--workspace", str(folder), "enrich", str(folder / "list.csv"), "--source", str(folder / "dumps.jsonl")]
+    result = CliRunner().invoke(main, command, catch_exceptions=False)
+    assert result.exit_code == 8, result.output
+    return folder
+
+
+def test_every_string_is_stored_as_it_was_written(workspace: Path) -> None:
+    """Biography, name and caption come back character for character."""
+    with Lake(workspace / "data", writable=False) as lake:
+        stored = {row["handle"]: row for row in lake.rows("from accounts")}
+        captions = {
+            row["handle"]: row["title_or_caption"]
+            for row in lake.rows("select handle, title_or_caption from content_items join accounts using (account_id)")
+        }
+    for number, text in enumerate(strings()):
+        handle = f"invented{number}"
+        assert (stored[handle]["bio"] or "") == text
+        assert (captions[handle] or "") == text
+
+
+def test_what_cannot_be_stored_is_mended_and_flagged_or_refused(workspace: Path) -> None:
+    """A lone surrogate is replaced and flagged, a number beyond 64 bits is NULL, endless nesting is a reject."""
+    with Lake(workspace / "data", writable=False) as lake:
+        (mended,) = lake.rows("from accounts where list_contains(flags, 'repaired-surrogates')")
+        assert mended["bio"] == "cut \ufffd here"
+        (item,) = lake.rows("from content_items where content_id = 'instagram:9000000'")
+        assert item["like_count"] is None
+        assert "bad-count" in item["flags"]
+        reasons = [row["reason"] for row in lake.rows("select reason from rejects")]
+    assert reasons == ["too-deep"]
+
+
+def test_no_filled_cell_runs_in_a_spreadsheet(workspace: Path) -> None:
+    """Values that begin like a formula are written as text, on one line of at most 500 characters."""
+    with (workspace / "data/export/creators_enriched.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(strings())
+    for row in rows:
+        for cell in (row["GENRE"], row["Details"]):
+            assert cell[:1] not in {"=", "+", "-", "@", "\t", "\r"}
+            assert "\n" not in cell
+            assert len(cell) <= 501
+
+
+def test_the_report_shows_markup_as_text(workspace: Path) -> None:
+    """A script in a biography is text in the report."""
+    page = (workspace / "data/export/report.html").read_text()
+    assert "<script" not in page
+
+
+@needs_realdata
+def test_every_json_test_file_becomes_rows_or_rejects(tmp_path: Path) -> None:
+    """No file of the JSON test suite is lost, whatever is in it."""
+    source = REALDATA / "hard_inputs" / "JSONTestSuite"
+    command = ["--workspace", str(tmp_path), "import", str(source), "--json"]
+    result = CliRunner().invoke(main, command, catch_exceptions=False)
+    assert result.exit_code == 8
+    with Lake(tmp_path / "data", writable=False) as lake:
+        refused = {row["path"] for row in lake.rows("select path from rejects where stage = 'import'")}
+    counts = {row["stage"]: row for row in json.loads(result.stdout)["rows"]}
+    files = {str(path) for path in source.rglob("*.json")}
+    assert len(files) > 200
+    assert refused <= files
+    read = counts["import"]["new"] + counts["import"]["skipped"]
+    assert read >= len(files - refused)
