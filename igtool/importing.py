@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from igtool import language
 from igtool.errors import Interrupted
 from igtool.journal import Journal
 from igtool.lake import Lake
@@ -64,6 +65,7 @@ class Importer:
             "select item_id from rejects where stage = 'import' and starts_with(item_id, ?)", (f"{self.place}:",)
         )
         self.refused_before = [row["item_id"] for row in rows]
+        language.load_ahead()
         with self.progress.stage("import", len(waiting)):
             for file in waiting:
                 self._read(file)

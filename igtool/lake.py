@@ -39,6 +39,7 @@ _ARROW = {
 }
 _SNAPSHOT_RETENTION_DAYS = 30
 _CLEANUP_MARGIN_DAYS = 1
+_UPKEEP_COMMITS = 32
 
 
 class Reader(Protocol):
@@ -328,9 +329,18 @@ class Lake:
 
     # --- upkeep ---
 
-    def upkeep(self) -> None:
-        """Fewer, larger files: flush inlined rows, merge files, drop old snapshots and their files."""
+    def upkeep(self, *, least_commits: int = _UPKEEP_COMMITS) -> None:
+        """Fewer, larger files: flush inlined rows, merge files, drop old snapshots and their files.
+
+        Does nothing while few commits were made since the last time: it takes longer than a small run.
+        """
         before = self.snapshot
+        last = self.value(
+            f"select coalesce(max(snapshot_id), 0) from {_META}.ducklake_snapshot_changes "
+            "where regexp_matches(changes_made, 'inline_flush|merge_adjacent|compacted')"
+        )
+        if before - last < least_commits:
+            return
         expiry = f"older_than => now() - interval {_SNAPSHOT_RETENTION_DAYS} days"
         cleanup = f"older_than => now() - interval {_CLEANUP_MARGIN_DAYS} days"
         for call in (

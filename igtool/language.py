@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +20,7 @@ MIN_CONFIDENCE = 0.2
 _ADDRESSES = re.compile(r"(?:https?://|www\.|@)\S+")
 _ENOUGH_LETTERS = re.compile(rf"[\W\d_]*(?:[^\W\d_][\W\d_]*){{{MIN_LETTERS}}}")
 _NO_LANGUAGE = "zxx"
+_LOADING = threading.Lock()
 _MISTAKEN = frozenset({"an", "la", "oc", "vo", "wa"})
 """Languages of few people that it takes their large neighbours for: Spanish captions came out as Aragonese."""
 
@@ -37,8 +39,20 @@ def identify(text: str | None) -> str | None:
     words = words[:MAX_CHARACTERS]
     if not _ENOUGH_LETTERS.match(words):
         return None
-    code, confidence = _identifier().classify(words)
+    with _LOADING:
+        identifier = _identifier()
+    code, confidence = identifier.classify(words)
     return code if confidence >= MIN_CONFIDENCE and code != _NO_LANGUAGE else None
+
+
+def load_ahead() -> None:
+    """Begin to load the identifier beside other work: unpacking its model leaves a second core to others."""
+
+    def load() -> None:
+        with _LOADING:
+            _identifier()
+
+    threading.Thread(target=load, daemon=True).start()
 
 
 @lru_cache(maxsize=1)

