@@ -22,9 +22,10 @@ from pathlib import Path
 
 from igtool.journal import Journal
 from igtool.lake import Lake
-from igtool.pipeline import STAGES
+from igtool.pipeline import stages_of
 from igtool.progress import Progress
 from igtool.runner import Runner, signature
+from igtool.settings import Settings
 from igtool.stages.base import Context
 
 ROOT = Path(__file__).parents[1]
@@ -154,7 +155,7 @@ def bench_idle(folder: Path, count: int) -> None:
             Lake(workspace / "data", writable=True) as lake,
         ):
             runner = _runner(lake, journal, workspace)
-            runner.run([stage() for stage in STAGES])
+            runner.run(stages_of(Settings()))
             assert not any(c.new or c.updated for c in runner.progress.counts.values())
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         runs.append(Measured(time.monotonic() - began, peak, 0))
@@ -201,14 +202,13 @@ def _fill(workspace: Path, count: int) -> None:
                 (count,),
             )
         with lake.transaction():
-            for kind in STAGES:
-                stage = kind()
+            for stage in stages_of(Settings()):
                 lake.execute(
                     f"insert into stage_rows select ?, item_id, md5(fingerprint || md5(?)) from ({stage.keys})",
                     (stage.name, signature(stage)),
                 )
-        for kind in STAGES:
-            journal.record_stage(lake.lake_id, kind.name, signature(kind()), lake.snapshot)
+        for stage in stages_of(Settings()):
+            journal.record_stage(lake.lake_id, stage.name, signature(stage), lake.snapshot)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from igtool.fill import DEFAULT_FILL, FIELDS, Filling, fill_list, write_filling
 from igtool.importing import import_source
 from igtool.lake import Lake
 from igtool.lists.creator_list import CreatorList
-from igtool.pipeline import STAGES, update_index
+from igtool.pipeline import stages_of, update_index
 from igtool.progress import StageCounts
 from igtool.report import (
     ColumnCoverage,
@@ -75,7 +75,7 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
     store_list(session, creators)
     notes = _import(session, options)
     filler = _Filler(session.lake, creators, options, output)
-    session.runner(filler.after_batch).run([stage() for stage in STAGES], force=options.force)
+    session.runner(filler.after_batch).run(stages_of(session.settings), force=options.force)
     session.stop_if_asked("analyze")
     filling = filler.write()
     update_index(session)

@@ -145,18 +145,28 @@ def _look_up(
         for n, one in enumerate(FIELDS[name] for _, name in pairs)
     )
     query = f"""
-        with wanted as (select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle)
-        select w.platform as wanted_platform, w.handle as wanted_handle, a.is_private, a.observed_at, {columns}
-        from wanted w
-        join accounts a on a.platform = w.platform
-             and (a.handle = lower(w.handle) or (w.platform = 'youtube' and a.platform_user_id = w.handle))
+        with wanted as (select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle),
+        matched as (
+            select w.handle as wanted_handle, a.* from wanted w
+            join accounts a on a.platform = w.platform and a.handle = lower(w.handle)
+            union all
+            select w.handle, a.* from wanted w
+            join accounts a on a.platform = w.platform and a.platform_user_id = w.handle
+            where w.platform = 'youtube'
+        )
+        select a.platform as wanted_platform, a.wanted_handle, a.is_private, a.observed_at, {columns}
+        from (
+            from matched
+            qualify row_number() over (
+                partition by platform, wanted_handle order by observed_at desc, account_id
+            ) = 1
+        ) a
         left join raw_responses r using (answer_id)
         left join creator_links l using (account_id)
         left join creators c on c.creator_id = l.creator_id
         left join niches n on n.creator_id = l.creator_id
         left join profiles p on p.creator_id = l.creator_id
-        qualify row_number() over (partition by all_of(w) order by a.observed_at desc, a.account_id) = 1
-    """.replace("all_of(w)", "w.platform, w.handle")
+    """
     rows = lake.rows(query, ([platform for platform, _ in wanted], [handle for _, handle in wanted]))
     return {(row["wanted_platform"], row["wanted_handle"]): row for row in rows}
 

@@ -13,13 +13,18 @@ from igtool.session import Session, open_session
 from igtool.settings import Settings
 from igtool.stages.analyze import Analyze
 from igtool.stages.base import Stage
-from igtool.stages.embed import Embed
+from igtool.stages.embed import Embed, EmbedOptions
 from igtool.stages.normalize import Normalize
 from igtool.stages.resolve import Resolve
 
-STAGES: tuple[type[Stage], ...] = (Normalize, Embed, Resolve, Analyze)
-NAMES = (*(stage.name for stage in STAGES), "index", "export")
+NAMES = (Normalize.name, Embed.name, Resolve.name, Analyze.name, "index", "export")
 _INDEXED = ("accounts", "content_items", "creators", "creator_links", "embeddings", "profiles", "niches")
+
+
+def stages_of(settings: Settings, names: Sequence[str] = ()) -> list[Stage]:
+    """The named stages with their options, all of them if none is named."""
+    stages: list[Stage] = [Normalize(), Embed(EmbedOptions(encoder=settings.encoder)), Resolve(), Analyze()]
+    return [stage for stage in stages if not names or stage.name in names]
 
 
 def run_stages(session: Session, names: Sequence[str] = (), *, force: bool = False) -> None:
@@ -30,7 +35,7 @@ def run_stages(session: Session, names: Sequence[str] = (), *, force: bool = Fal
     for name in names:
         if name not in NAMES:
             raise UsageError(f"there is no stage {name!r}; there are: {', '.join(NAMES)}")
-    session.runner().run([stage() for stage in STAGES if not names or stage.name in names], force=force)
+    session.runner().run(stages_of(session.settings, names), force=force)
     session.stop_if_asked("the stages")
     if not names or "index" in names:
         update_index(session, force=force)

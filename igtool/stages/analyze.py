@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
+from igtool import vocabulary
 from igtool.encoders.base import Encoder
 from igtool.portrait import Portrait, spaces_of
 from igtool.stages.base import Context, Output, Row, Stage
@@ -118,6 +120,14 @@ _KEYS = """
 """
 
 
+@dataclass(frozen=True)
+class AnalyzeOptions:
+    """Options of the stage."""
+
+    vocabulary_sha256: str = field(default_factory=vocabulary.fingerprint)
+    """What niches and styles there are; an edited vocabulary analyses everything again."""
+
+
 class Analyze(Stage):
     """One row of ``profiles`` and of ``niches`` a creator, from its accounts, newest 50 items and vectors.
 
@@ -132,6 +142,7 @@ class Analyze(Stage):
     reads: ClassVar[tuple[str, ...]] = ("creators", "creator_links", "accounts", "content_items", "embeddings")
     writes: ClassVar[tuple[str, ...]] = ("profiles", "niches")
     key: ClassVar[str] = "creator_id"
+    Options: ClassVar[type] = AnalyzeOptions
     keys: ClassVar[str] = _KEYS
     rows: ClassVar[str] = _ROWS
 

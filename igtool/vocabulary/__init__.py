@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 import unicodedata
@@ -103,6 +104,15 @@ def _hits(words: list[str], phrases: frozenset[tuple[str, ...]]) -> bool:
 def load() -> Vocabulary:
     """The vocabulary that ships with igtool, read once per process. Raises ConfigError."""
     return read(_FOLDER)
+
+
+@lru_cache(maxsize=1)
+def fingerprint() -> str:
+    """SHA-256 of the vocabulary's files: who edits them gets everything analysed again."""
+    digest = hashlib.sha256()
+    for path in sorted(_FOLDER.glob("*.toml")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def stop_words(folder: Path = _FOLDER) -> frozenset[str]:
