@@ -240,6 +240,16 @@ def test_closeness_below_the_line_is_no_reason(index: Index, encoder: Encoder) -
         assert not any("matched words" in reason for reason in hit.reasons) or hit.parts["keyword"] > 0
 
 
+def test_a_creator_without_posts_has_no_activity(crowd: tuple[Index, Vectors]) -> None:
+    """Nothing is said about a last post that is not known, and no tier of activity holds the creator."""
+    index, _ = crowd
+    result = index.search("apple", encoder=None, now=NOW, limit=3)
+    assert len(result.results) == 3
+    assert not any("post" in reason for hit in result.results for reason in hit.reasons)
+    for tier in ("active", "slowing", "dormant"):
+        assert index.search("apple", filters=Filters(activity=tier), encoder=None, now=NOW).results == []
+
+
 def test_empty_text_ranks_by_quality(index: Index, encoder: Encoder) -> None:
     """With filters only, quality alone decides and keyword and vectors contribute nothing."""
     result = index.search("", filters=Filters(language="en"), encoder=encoder, now=NOW)

@@ -115,7 +115,8 @@ _SCOPES = """
            first(engagement_rate order by followers_count desc nulls last, account_id)
                filter (engagement_rate is not null) as engagement_rate,
            max(last_published_at) as last_published_at, max(observed_at) as observed_at,
-           min(greatest(epoch(observed_at - last_published_at) / 86400.0, 0)) as silent_days,
+           min(greatest(epoch(observed_at - last_published_at) / 86400.0, 0))
+               filter (last_published_at is not null) as silent_days,
            sum(posts_per_week) as posts_per_week
     from numbers group by grouping sets (("row"), ("row", platform))
     order by "row", platform nulls first
