@@ -5,6 +5,7 @@ INPUT ?= examples/creators.csv
 SOURCE ?=
 OUTPUT ?=
 ARGS ?=
+KILLS ?= 50
 
 .PHONY: setup enrich demo test check bench bench-quick torture doctor clean
 
@@ -47,7 +48,7 @@ bench-quick: .venv/ready-dev
 
 # Kills the main job at random moments and compares the tables with an undisturbed run.
 torture: .venv/ready-dev
-	$(BIN)/python -m benchmarks.torture --kills 50
+	$(BIN)/python -m benchmarks.torture --kills $(KILLS)
 
 doctor: .venv/ready
 	@$(BIN)/igtool doctor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -46,7 +46,10 @@ class EnrichOptions:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did: counts per stage, rows of the list by status, coverage per column, the files it wrote."""
+    """What a run did: counts per stage, rows of the list by status, coverage per column, the files it wrote.
+
+    ``commands``: what to try next and what each does.
+    """
 
     run_id: str
     started_at: datetime
@@ -55,7 +58,8 @@ class Summary:
     status: dict[str, int]
     coverage: tuple[ColumnCoverage, ...]
     files: tuple[Path, ...]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    commands: tuple[tuple[str, str], ...] = ()
 
     @property
     def rejected(self) -> int:
@@ -92,8 +96,7 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
         files=(output, output.with_suffix(".provenance.csv"), folder / "report.html"),
         notes=notes,
     )
-    _report(session.lake, creators, filling, summary)
-    return summary
+    return replace(summary, commands=_report(session.lake, creators, filling, summary))
 
 
 def _import(session: Session, options: EnrichOptions) -> tuple[str, ...]:
@@ -114,8 +117,8 @@ def _coverage(creators: CreatorList, filling: Filling, options: EnrichOptions) -
     return tuple(coverage)
 
 
-def _report(lake: Lake, creators: CreatorList, filling: Filling, summary: Summary) -> None:
-    """Write report.html, the last of the summary's files."""
+def _report(lake: Lake, creators: CreatorList, filling: Filling, summary: Summary) -> tuple[tuple[str, str], ...]:
+    """Write report.html, the last of the summary's files; the commands that it names."""
     run = RunInfo(
         run_id=summary.run_id,
         started_at=summary.started_at,
@@ -128,7 +131,9 @@ def _report(lake: Lake, creators: CreatorList, filling: Filling, summary: Summar
         notes=summary.notes,
         output=str(summary.files[0]),
     )
-    render_report(collect(lake, run, list_summary(creators, summary.status)), summary.files[-1])
+    data = collect(lake, run, list_summary(creators, summary.status))
+    render_report(data, summary.files[-1])
+    return data.commands
 
 
 @dataclass

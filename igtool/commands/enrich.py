@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -124,6 +125,7 @@ def _print_summary(summary: Summary, *, as_json: bool) -> None:
     for file in files:
         say(f"wrote {file}")
     say(f"done in {summary.seconds:.1f} s; now try:")
-    say('  igtool search "street food in Spain under 500k followers"')
-    say('  igtool sql "select canonical_handle, primary_niche from creator_overview limit 10"')
-    say("  igtool status")
+    # As it was called: after `make enrich` there is no igtool on the path, but .venv/bin/igtool.
+    called = sys.argv[0] if "/" in sys.argv[0] and not Path(sys.argv[0]).is_absolute() else "igtool"
+    for command, does in summary.commands:
+        say(f"  {command.replace('igtool', called, 1)}   # {does}")
