@@ -46,7 +46,7 @@ class Bar:
 
     label: str
     value: float
-    part: float = 0
+    part: float | None = None
     total: float | None = None
 
 
@@ -69,9 +69,9 @@ def bars(name: str, title: str, items: Sequence[Bar], show: Callable[[Bar], str]
     rows = []
     for number, bar in enumerate(items):
         y = number * _ROW
-        width, part = (room * min(1.0, share / widest) for share in (bar.value, bar.part))
+        width, part = (room * min(1.0, share / widest) for share in (bar.value, bar.part or 0.0))
         parts = [_label(bar.label, y), _rect("rail", _LABEL, y + 7, room, 12) if bar.total else Markup("")]
-        parts.append(_rect("bar muted" if bar.part else "bar", _LABEL, y + 7, width - part, 12))
+        parts.append(_rect("bar" if bar.part is None else "bar muted", _LABEL, y + 7, width - part, 12))
         parts.append(_rect("bar", _LABEL + width - part, y + 7, part, 12))
         parts.append(_text("number", 100, y + 17, text(bar), "end"))
         rows.append(Markup("<g>{}{}</g>").format(_title(f"{bar.label}: {text(bar)}"), Markup("").join(parts)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -16,13 +17,12 @@ def load_extension(connection: duckdb.DuckDBPyConnection, name: str, *, offline:
     A bundled file is signed by DuckDB and checked by it; unsigned extensions stay off. Raises ConfigError when no
     way leads to the extension.
     """
-    bundled = bundled_path(name)
-    if not bundled:
-        try:
-            connection.execute(f"load {name}")
-        except duckdb.Error:
-            return _from_network(connection, name, offline=offline)
+    with suppress(duckdb.Error):
+        connection.execute(f'load "{name}"')
         return "installed"
+    bundled = bundled_path(name)
+    if bundled is None:
+        return _from_network(connection, name, offline=offline)
     try:
         connection.load_extension(str(bundled))
     except duckdb.Error as error:

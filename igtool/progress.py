@@ -16,6 +16,8 @@ from igtool.files import replaced
 
 _LOG = logging.getLogger(__name__)
 _WRITE_EVERY_S = 0.5
+_ESTIMATE_S = 300
+"""Time left is estimated from so many seconds: batches of a language model take a while each."""
 
 
 @dataclass
@@ -75,13 +77,20 @@ class Progress:
         columns = (
             TextColumn("{task.description:<10}"),
             BarColumn(),
-            TaskProgressColumn(show_speed=True),
+            TaskProgressColumn(),
             MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
         )
-        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-            task = bars.add_task(name, total=total)
-            self._advance = lambda items: bars.advance(task, items)
+        console = Console(stderr=True)
+        with Bars(*columns, console=console, transient=True, speed_estimate_period=_ESTIMATE_S) as bars:
+            task = bars.add_task(name, total=total, rate="")
+
+            def advance(items: int) -> None:
+                elapsed = max(time.monotonic() - self._began, 1e-6)
+                bars.update(task, advance=items, rate=f"{self._state['done'] / elapsed:,.0f}/s")
+
+            self._advance = advance
             try:
                 yield
             finally:

@@ -405,3 +405,10 @@ def test_the_heatmap_names_the_busiest_hours() -> None:
 def test_initials_stand_for_pictures(name: str, letters: str) -> None:
     """First and last word, letters and digits only."""
     assert initials(name) == letters
+
+
+def test_a_column_that_gained_nothing_is_not_drawn_as_filled() -> None:
+    """What was there before keeps its own colour also when the run filled nothing."""
+    drawn = str(charts.bars("coverage", "t", [charts.Bar("GENRE", 8, part=0, total=10)]))
+    assert 'class="bar muted"' in drawn
+    assert 'class="bar"' not in drawn

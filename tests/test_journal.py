@@ -1,0 +1,55 @@
+"""The journal remembers what is finished, per lake, and tells damage from absence."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from igtool.errors import IntegrityError
+from igtool.journal import Journal, LakeFile
+
+
+def test_what_is_recorded_is_there_after_a_restart(tmp_path: Path) -> None:
+    """Imported files, stage states and checksums, each for its own lake."""
+    with Journal(tmp_path, writable=True) as journal:
+        journal.record_imported("lake", "dumps", [("a.json", 3, 7), ("b.json", 4, 8)])
+        journal.record_imported("lake", "dumps", [("a.json", 5, 9)])
+        journal.record_stage("lake", "embed", "1|[]", 12)
+        journal.record_lake_files("lake", [LakeFile("main/a.parquet", 10, "ff")])
+    with Journal(tmp_path, writable=False) as journal:
+        assert journal.imported_files("lake", "dumps") == {"a.json": (5, 9), "b.json": (4, 8)}
+        assert journal.imported_files("other", "dumps") == {}
+        assert journal.stage_state("lake", "embed") == ("1|[]", 12)
+        assert journal.stage_state("other", "embed") is None
+        assert journal.lake_files("lake") == {"main/a.parquet": LakeFile("main/a.parquet", 10, "ff")}
+
+
+def test_it_is_durable_by_its_settings(tmp_path: Path) -> None:
+    """Write-ahead log and full synchronisation: a commit survives a power cut."""
+    with Journal(tmp_path, writable=True) as journal:
+        assert journal._connection.execute("pragma journal_mode").fetchone() == ("wal",)
+        assert journal._connection.execute("pragma synchronous").fetchone() == (2,)
+
+
+def test_reading_without_a_journal_makes_none(tmp_path: Path) -> None:
+    """A reader leaves the folder as it is."""
+    with Journal(tmp_path / "cache", writable=False) as journal:
+        assert journal.imported_files("lake", "dumps") == {}
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_damaged_journal_says_what_to_do(tmp_path: Path) -> None:
+    """It can be made anew without losing data; a newer one is not touched."""
+    (tmp_path / "journal.sqlite").write_bytes(b"no database at all" * 100)
+    with pytest.raises(IntegrityError, match="move it away"):
+        Journal(tmp_path, writable=True)
+    (tmp_path / "journal.sqlite").unlink()
+    with Journal(tmp_path, writable=True):
+        pass
+    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+        connection.execute("pragma user_version = 99")
+    connection.close()
+    with pytest.raises(IntegrityError, match="newer"):
+        Journal(tmp_path, writable=True)
