@@ -96,8 +96,8 @@ def open_workspace(path: Path | str | None = None) -> Workspace:
 
 def _close_to(lake: Lake, name: str) -> str:
     close = lake.rows(
-        "select handle from accounts where handle is not null "
-        "order by jaro_winkler_similarity(handle, ?) desc, handle limit 3",
+        "select distinct handle, jaro_winkler_similarity(handle, ?) as likeness from accounts "
+        "where handle is not null order by likeness desc, handle limit 3",
         (name,),
     )
     return f"; close are: {', '.join(row['handle'] for row in close)}" if close else "; the database is empty"
