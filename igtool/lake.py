@@ -94,6 +94,7 @@ class Lake:
         for name in ("sqlite_scanner", "ducklake"):
             load_extension(self._connection, name, offline=offline)
         path = str(self.folder).replace("'", "''")
+        self._connection.execute(f"set temp_directory = '{path}/spill'")
         options = f"DATA_PATH '{path}/', OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT 30000"
         options += ", META_JOURNAL_MODE 'WAL'" if self._writable else ", READ_ONLY"
         with translated(self.folder):

@@ -218,3 +218,10 @@ with lake.transaction():
     with Lake(tmp_path / "data", writable=True) as lake:
         assert lake.value("select count(*) from accounts where account_id like 'a:%'") == 500
         assert lake.value("select count(*) from accounts where account_id like 'b:%'") == 0
+
+
+def test_large_work_spills_into_the_workspace(lake: Lake) -> None:
+    """Nothing is written outside of it, also when memory is short; an apostrophe in its path is no harm."""
+    assert lake.value("select current_setting('temp_directory')") == str(lake.folder / "spill")
+    with Lake(lake.folder / "it's" / "data", writable=True) as other:
+        assert other.value("select count(*) from accounts") == 0
