@@ -17,6 +17,8 @@ def load_extension(connection: duckdb.DuckDBPyConnection, name: str, *, offline:
     A bundled file is signed by DuckDB and checked by it; unsigned extensions stay off. Raises ConfigError when no
     way leads to the extension.
     """
+    # LOAD would fetch a missing extension by itself, also when igtool is offline.
+    connection.execute("set autoinstall_known_extensions = false")
     with suppress(duckdb.Error):
         connection.execute(f'load "{name}"')
         return "installed"

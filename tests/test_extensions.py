@@ -28,6 +28,15 @@ def test_a_bundled_extension_loads_with_unsigned_ones_off(connection: duckdb.Duc
     assert loaded == (True,)
 
 
+def test_nothing_is_fetched_behind_our_back(connection: duckdb.DuckDBPyConnection) -> None:
+    """DuckDB's own way of installing extensions on first use is off once igtool has the connection."""
+    extensions.load_extension(connection, "ducklake")
+    setting = connection.execute("select current_setting('autoinstall_known_extensions')").fetchone()
+    assert setting == (False,)
+    with pytest.raises(duckdb.Error, match="(?i)not found|not be loaded|install"):
+        connection.execute("load spatial")
+
+
 def test_offline_a_missing_extension_names_its_package(connection: duckdb.DuckDBPyConnection) -> None:
     """Nothing is fetched, and the fix is in the message."""
     with pytest.raises(ConfigError, match=f"duckdb-extension-no-such-thing=={duckdb.__version__}"):
