@@ -33,7 +33,7 @@ def test_nothing_is_fetched_behind_our_back(connection: duckdb.DuckDBPyConnectio
     extensions.load_extension(connection, "ducklake")
     setting = connection.execute("select current_setting('autoinstall_known_extensions')").fetchone()
     assert setting == (False,)
-    with pytest.raises(duckdb.Error, match="(?i)not found|not be loaded|install"):
+    with pytest.raises(duckdb.Error, match=r"(?i)not found|not be loaded|install"):
         connection.execute("load spatial")
 
 
