@@ -1,12 +1,17 @@
-"""Writes docs/tables.md from igtool/schema.py; a test holds the two together."""
+"""Writes docs/tables.md from igtool/schema.py and docs/commands.md from the command line; a test compares them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
+
+from igtool.cli import main
+from igtool.fill import FIELDS
 from igtool.schema import TABLES, VIEWS
 
-TARGET = Path(__file__).with_name("tables.md")
+FOLDER = Path(__file__).parent
 
 
 def tables_page() -> str:
@@ -20,11 +25,49 @@ def tables_page() -> str:
     for table in TABLES.values():
         lines += ["", f"## {table.name}", "", table.doc, f"Key: {', '.join(f'`{key}`' for key in table.key)}.", ""]
         lines += ["| column | type | meaning |", "|---|---|---|"]
-        lines += [f"| `{c.name}` | {c.type} | {c.doc.replace('|', chr(92) + '|')} |" for c in table.columns]
+        lines += [f"| `{c.name}` | {c.type} | {_cell(c.doc)} |" for c in table.columns]
     lines += ["", "## Views", ""]
     lines += [f"`{name}`:\n\n```sql\n{query.strip()}\n```\n" for name, query in VIEWS.items()]
     return "\n".join(lines).rstrip() + "\n"
 
 
+def commands_page() -> str:
+    """The reference of all commands and options as Markdown."""
+    lines = ["# Commands", "", "Generated from the command line itself: `igtool COMMAND --help` says the same."]
+    lines += ["", "Before the command: `--workspace DIRECTORY`, the folder with `data/` and `cache/`."]
+    for name, command in _commands(main, ""):
+        usage = " ".join(["igtool", name, *(p.make_metavar(_context(command)) for p in _arguments(command))])
+        lines += ["", f"## {name}", "", f"    {usage}", "", str(command.help)]
+        options = [p for p in command.params if isinstance(p, click.Option)]
+        if options:
+            lines += ["", "| option | meaning |", "|---|---|"]
+            lines += [f"| `{_cell(', '.join(o.opts))}` | {_cell(str(o.help))} |" for o in options]
+    lines += ["", "## Fields for `--fill`", "", ", ".join(f"`{name}`" for name in sorted(FIELDS)) + "."]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(group: click.Group, prefix: str) -> Iterator[tuple[str, click.Command]]:
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name, command
+
+
+def _arguments(command: click.Command) -> list[click.Argument]:
+    return [p for p in command.params if isinstance(p, click.Argument)]
+
+
+def _context(command: click.Command) -> click.Context:
+    return click.Context(command)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+PAGES = {"tables.md": tables_page, "commands.md": commands_page}
+
 if __name__ == "__main__":
-    TARGET.write_text(tables_page())
+    for file, page in PAGES.items():
+        (FOLDER / file).write_text(page())
