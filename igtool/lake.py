@@ -55,6 +55,11 @@ def quote(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def _same(columns: Iterable[str], operator: str) -> str:
+    """SQL that compares ``columns`` of t with those of s."""
+    return " and ".join(f"t.{quote(column)} {operator} s.{quote(column)}" for column in columns)
+
+
 def arrow_schema(table: Table) -> pa.Schema:
     """Arrow types of ``table``; JSON is text."""
     return pa.schema([(column.name, _ARROW[column.type]) for column in table.columns])
@@ -187,8 +192,11 @@ class Lake:
     def query(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The result of a query that a user wrote. Raises UsageError with DuckDB's own words when it is wrong."""
         try:
-            return self.arrow(query, parameters)
-        except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
+            return self._connection.execute(query, list(parameters)).to_arrow_table()
+        except duckdb.Error as error:
+            if str(self.folder) in str(error):  # one of our own files, not one that the query names
+                with translated(self.folder):
+                    raise
             raise UsageError(f"the query does not run: {error}") from error
 
     @property
@@ -258,47 +266,42 @@ class Lake:
 
     def append_new(self, name: str, rows: Sequence[dict[str, Any]]) -> int:
         """Insert the rows whose key is not in the table yet; how many those were."""
-        table = TABLES[name]
-        with self._incoming(table, rows) as selected:
-            on = " and ".join(f"t.{quote(key)} = s.{quote(key)}" for key in table.key)
-            result = self.execute(
-                f"insert into {quote(name)} select s.* from ({selected}) s anti join {quote(name)} t on {on}"
-            ).fetchone()
-        return int(result[0]) if result else 0
+        with self._incoming(TABLES[name], rows) as selected:
+            return self._append(name, f"({selected})")
+
+    def _append(self, name: str, source: str) -> int:
+        """Insert the rows of ``source`` (SQL) whose key is not in ``name`` yet; how many those were."""
+        count = self.value(
+            f"insert into {quote(name)} select s.* from {source} s "
+            f"anti join {quote(name)} t on {_same(TABLES[name].key, '=')}"
+        )
+        return int(count)
 
     def merge(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
         """Insert or update by key; with a ``newest`` rule an older row never replaces a newer one."""
         table = TABLES[name]
         with self._incoming(table, rows) as selected:
-            on = " and ".join(f"t.{quote(key)} = s.{quote(key)}" for key in table.key)
             fresh = ""
             if table.newest:
                 left, right = ([f"{alias}.{quote(column)}" for column in table.newest] for alias in "st")
                 fresh = f"and ({', '.join(left)}) >= ({', '.join(right)})"
             self.execute(
-                f"merge into {quote(name)} t using ({selected}) s on ({on}) "
+                f"merge into {quote(name)} t using ({selected}) s on ({_same(table.key, '=')}) "
                 f"when matched {fresh} then update when not matched then insert"
             )
 
     def replace(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
         """Make the table hold exactly ``rows``; rows that are already there as they are stay untouched."""
         table = TABLES[name]
-        same = " and ".join(f"t.{quote(c)} is not distinct from s.{quote(c)}" for c in table.column_names)
+        same = _same(table.column_names, "is not distinct from")
         with self._incoming(table, rows) as selected:
             self.execute(f"create or replace temp table replacement as {selected}")
         self.execute(
             f"delete from {quote(name)} where rowid in "
             f"(select t.rowid from {quote(name)} t anti join replacement s on {same})"
         )
-        self.append_from(name, "replacement")
+        self._append(name, "temp.replacement")
         self.execute("drop table temp.replacement")
-
-    def append_from(self, name: str, source: str) -> None:
-        """Insert the rows of the temporary table ``source`` whose key is not in ``name`` yet."""
-        on = " and ".join(f"t.{quote(key)} = s.{quote(key)}" for key in TABLES[name].key)
-        self.execute(
-            f"insert into {quote(name)} select s.* from temp.{quote(source)} s anti join {quote(name)} t on {on}"
-        )
 
     def delete(self, name: str, column: str, values: Sequence[str]) -> None:
         """Delete the rows whose ``column`` is one of ``values``."""

@@ -57,6 +57,8 @@ def update_index(session: Session, *, force: bool = False) -> None:
         return
     snapshot = lake.snapshot
     version = f"{lake.lake_id[:8]}-{snapshot}"
+    if force:  # beside the index of the same snapshot
+        version += f"-{session.progress.run_id}"
     with session.progress.stage("index", creators):
         build_index(lake, folder, version=version)
         session.progress.advance(creators)

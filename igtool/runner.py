@@ -74,11 +74,14 @@ class Runner:
         if not force and self._complete(stage):
             counts.skipped = self.lake.value("select count(*) from stage_rows where stage = ?", (stage.name,))
             return
-        pending = self._find_pending(stage, force=force)
-        counts.skipped = self.lake.value("select count(*) from stage_rows where stage = ?", (stage.name,)) - pending[1]
-        self._drop_orphans(stage)
-        with self.progress.stage(stage.name, pending[0]):
-            self._run_batches(stage, pending[0], counts)
+        self._find_wanted(stage)
+        orphans = self._drop_orphans(stage)
+        pending, known = self._find_pending(stage, force=force or (stage.whole and orphans))
+        done = self.lake.value("select count(*) from stage_rows where stage = ?", (stage.name,))
+        counts.skipped = done - known
+        with self.progress.stage(stage.name, pending):
+            if pending or (stage.whole and orphans):
+                self._run_batches(stage, pending, counts)
         self.journal.record_stage(self.lake.lake_id, stage.name, signature(stage), self.lake.snapshot)
 
     def _complete(self, stage: Stage) -> bool:
@@ -88,14 +91,17 @@ class Runner:
             return False
         return not (self.lake.changed_since(state[1]) & set(stage.reads))
 
-    def _find_pending(self, stage: Stage, *, force: bool) -> tuple[int, int]:
-        """Make the temporary table ``pending``; how many items are in it, and how many of those are not new."""
+    def _find_wanted(self, stage: Stage) -> None:
+        """Make the temporary table ``wanted``: every item that should exist, with the fingerprint of its input."""
         salt = hashlib.md5(signature(stage).encode(), usedforsecurity=False).hexdigest()
         self.lake.execute(
             "create or replace temp table wanted as "
             f"select item_id, md5(fingerprint || ?) as fingerprint from ({stage.keys})",
             (salt,),
         )
+
+    def _find_pending(self, stage: Stage, *, force: bool) -> tuple[int, int]:
+        """Make the temporary table ``pending``; how many items are in it, and how many of those are not new."""
         self.lake.execute(
             """
             create or replace temp table pending as
@@ -109,8 +115,8 @@ class Runner:
         counted = self.lake.rows("select count(*) as items, count(*) filter (known) as known from pending")[0]
         return counted["items"], counted["known"]
 
-    def _drop_orphans(self, stage: Stage) -> None:
-        """Remove what was made of items that are gone."""
+    def _drop_orphans(self, stage: Stage) -> bool:
+        """Remove what was made of items that are gone; whether there were any."""
         gone = [
             row["item_id"]
             for row in self.lake.rows(
@@ -119,7 +125,7 @@ class Runner:
             )
         ]
         if not gone:
-            return
+            return False
         with self.lake.transaction():
             self._forget(stage, gone)
             for table in ("stage_rows", "rejects"):
@@ -127,10 +133,7 @@ class Runner:
                     f"delete from {table} where stage = ? and item_id in (select unnest(?::varchar[]))",
                     (stage.name, gone),
                 )
-        if stage.whole:
-            self.lake.execute(
-                "create or replace temp table pending as select 1 as number, *, true as known from wanted"
-            )
+        return True
 
     def _forget(self, stage: Stage, items: Sequence[str]) -> None:
         if not stage.whole:
@@ -139,7 +142,7 @@ class Runner:
 
     def _run_batches(self, stage: Stage, total: int, counts: StageCounts) -> None:
         size = total if stage.whole else self.batch_size or stage.batch_size
-        for start in range(0, total, max(size, 1)):
+        for start in [0] if stage.whole else range(0, total, size):
             if self.stopping():
                 raise Interrupted(f"stopped in {stage.name} after {start} of {total} items; all of them are stored")
             self._run_batch(stage, start, size, counts)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from igtool.enrich import EnrichOptions, Summary
     from igtool.search.filters import Filters
+    from igtool.search.query import SearchResult
 
 
 class Workspace:
@@ -49,7 +50,7 @@ class Workspace:
         with open_session(self.settings, f"enrich {chosen.name}", stopping) as session:
             return enrich(session, chosen, options or EnrichOptions())
 
-    def search(self, text: str, filters: Filters | None = None, *, limit: int = 10) -> Any:
+    def search(self, text: str, filters: Filters | None = None, *, limit: int = 10) -> SearchResult:
         """Creators ranked for ``text``, with the parts of each score and the reasons (DESIGN §6)."""
         from igtool import registry
         from igtool.search.filters import Filters

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from igtool.journal import Journal
-from igtool.lake import Lake
+from igtool.lake import Lake, quote
+from igtool.lists.creator_list import CreatorList, read_list
+from igtool.schema import TABLES
 
 REALDATA = Path(__file__).parents[2] / "shared" / "realdata"
 needs_realdata = pytest.mark.skipif(not REALDATA.is_dir(), reason="../shared/realdata is not here")
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
+
+
+def contents(lake: Lake) -> dict[str, list[str]]:
+    """Every row of every table as text, sorted, but for the two that tell when something was done."""
+    names = set(TABLES) - {"runs", "link_log"}
+    return {name: sorted(repr(row) for row in lake.rows(f"from {quote(name)}")) for name in sorted(names)}
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., CreatorList]:
+    """Reads a creator list from text or bytes."""
+
+    def read(content: str | bytes, name: str = "list.csv", platform: str | None = None) -> CreatorList:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return read_list(path, platform=platform)
+
+    return read
 
 
 def let_others_in(folder: Path) -> None:

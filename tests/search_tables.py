@@ -57,23 +57,23 @@ class Tables:
     """The tables of schema.py in memory, with the one method the builder needs."""
 
     def __init__(self) -> None:
-        self._connection = duckdb.connect()
-        self._connection.execute("set timezone = 'UTC'")
+        self.connection = duckdb.connect()
+        self.connection.execute("set timezone = 'UTC'")
         for table in TABLES.values():
             columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
-            self._connection.execute(f'create table "{table.name}" ({columns})')
+            self.connection.execute(f'create table "{table.name}" ({columns})')
         for name, query in VIEWS.items():
-            self._connection.execute(f'create view "{name}" as {query}')
+            self.connection.execute(f'create view "{name}" as {query}')
 
     def add(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
         """Insert rows; columns that are not named are NULL."""
-        self._connection.register("incoming", pa.Table.from_pylist(list(rows), schema=arrow_schema(TABLES[name])))
-        self._connection.execute(f'insert into "{name}" from incoming')
-        self._connection.unregister("incoming")
+        self.connection.register("incoming", pa.Table.from_pylist(list(rows), schema=arrow_schema(TABLES[name])))
+        self.connection.execute(f'insert into "{name}" from incoming')
+        self.connection.unregister("incoming")
 
     def arrow(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The result as an Arrow table."""
-        return self._connection.execute(query, list(parameters)).to_arrow_table()
+        return self.connection.execute(query, list(parameters)).to_arrow_table()
 
 
 def add_person(tables: Tables, person: Person, encoder: Encoder | None = None, **changed: Any) -> None:

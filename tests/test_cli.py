@@ -17,9 +17,10 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
-from conftest import let_others_in
+from conftest import contents, let_others_in
 
 from igtool.cli import main
+from igtool.lake import Lake
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples"
@@ -260,13 +261,25 @@ def test_bad_input_is_refused_with_the_fix(tiny: Path, monkeypatch: pytest.Monke
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("case", ["unknown creator", "wrong sql", "writing sql", "unknown niche"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "unknown creator",
+        "wrong sql",
+        "writing sql",
+        "missing file in sql",
+        "broken file in sql",
+        "unknown niche",
+    ],
+)
 def test_bad_questions_are_refused(example: Path, case: str) -> None:
     """A wrong name comes with those that are close; SQL errors keep DuckDB's words; nothing is written."""
     arguments, words = {
         "unknown creator": (["show", "nobody_at_all"], "close are"),
         "wrong sql": (["sql", "select nothing from nowhere"], "nowhere"),
         "writing sql": (["sql", "delete from accounts"], "read-only"),
+        "missing file in sql": (["sql", "from 'nofile.csv'"], "nofile.csv"),
+        "broken file in sql": (["sql", f"from read_parquet('{__file__}')"], "does not run"),
         "unknown niche": (["search", "x", "--niche", "no-such-niche"], "no-such-niche"),
     }[case]
     result = run("--workspace", example, *arguments)
@@ -305,11 +318,9 @@ def test_a_full_disk_is_exit_9_and_the_next_run_goes_on(tiny: Path) -> None:
     assert run("--workspace", tiny, "enrich", tiny / "list.csv", "--source", tiny / "dumps").exit_code == 0
 
 
-def test_an_unreadable_file_is_a_reject_and_an_unreadable_list_exit_9(tiny: Path) -> None:
+def test_an_unreadable_list_is_exit_9(tiny: Path) -> None:
     """Permissions are told from absence; as root the command runs as a user who may not read."""
-    (tiny / "dumps" / "two.json").write_text("{}")
-    for path in (tiny / "dumps" / "two.json", tiny / "list.csv"):
-        path.chmod(0)
+    (tiny / "list.csv").chmod(0)
     command = [*IGTOOL, "--workspace", str(tiny / "w"), "enrich", str(tiny / "list.csv")]
     if os.geteuid() == 0:
         let_others_in(tiny)
@@ -322,7 +333,7 @@ def test_an_unreadable_file_is_a_reject_and_an_unreadable_list_exit_9(tiny: Path
     assert "list.csv" in process.stderr
 
 
-def test_ctrl_c_stores_what_is_done_and_the_same_command_goes_on(tiny: Path) -> None:
+def test_ctrl_c_stores_what_is_done_and_the_same_command_goes_on(tiny: Path, example: Path) -> None:
     """Exit 130 with the line that says how to go on; the resumed tables equal those of an undisturbed run."""
     command = [*IGTOOL, "--workspace", str(tiny / "w"), "enrich", str(EXAMPLE / "creators.csv"), "-b", "5"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
@@ -337,12 +348,32 @@ def test_ctrl_c_stores_what_is_done_and_the_same_command_goes_on(tiny: Path) -> 
     assert process.returncode == 130, errors
     assert "same command" in errors
     assert run("--workspace", tiny / "w", "enrich", EXAMPLE / "creators.csv").exit_code == 8
+    with Lake(tiny / "w" / "data", writable=False) as resumed, Lake(example / "data", writable=False) as undisturbed:
+        assert contents(resumed) == contents(undisturbed)
+
+
+def test_force_builds_the_index_again(example: Path) -> None:
+    """Also when nothing changed since it was built."""
+    before = json.loads(run("--workspace", example, "status", "--json").stdout)["index"]
+    assert run("--workspace", example, "run", "index", "--force").exit_code == 0
+    assert json.loads(run("--workspace", example, "status", "--json").stdout)["index"] != before
+    assert run("--workspace", example, "search", "food").exit_code == 0
+
+
+def test_doctor_notices_a_damaged_index(tiny: Path) -> None:
+    """It reads what the index is made of, and says how to mend it."""
+    run("--workspace", tiny, "enrich", tiny / "list.csv", "--source", tiny / "dumps")
+    manifest = next((tiny / "data" / "index").glob("*/manifest.json"))
+    manifest.write_text("{}")
+    result = run("--workspace", tiny, "doctor")
+    assert result.exit_code == 3
+    assert "igtool run index" in result.stdout
+    assert run("--workspace", tiny, "run", "index").exit_code == 0
+    assert run("--workspace", tiny, "doctor").exit_code == 0
 
 
 def test_a_second_writer_is_exit_7_with_the_process_id(example: Path) -> None:
     """While one process writes, another is refused; reading goes on."""
-    from igtool.lake import Lake
-
     with Lake(example / "data", writable=True):
         result = run("--workspace", example, "enrich", EXAMPLE / "creators.csv")
         assert result.exit_code == 7

@@ -19,18 +19,6 @@ INFLUENCERS = Path(__file__).parents[2] / "shared" / "realdata" / "influencers"
 Make = Callable[..., CreatorList]
 
 
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """Reads a list from text or bytes."""
-
-    def read(content: str | bytes, name: str = "list.csv", platform: str | None = None) -> CreatorList:
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_list(path, platform=platform)
-
-    return read
-
-
 def reasons(creators: CreatorList) -> list[str | None]:
     """Why each row cannot be used."""
     return [row.reason for row in creators.rows]

@@ -20,18 +20,6 @@ INFLUENCERS = Path(__file__).parents[2] / "shared" / "realdata" / "influencers"
 Make = Callable[..., CreatorList]
 
 
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """Reads a list from text or bytes."""
-
-    def read(content: str | bytes, name: str = "list.csv", platform: str | None = None) -> CreatorList:
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_list(path, platform=platform)
-
-    return read
-
-
 def filled(creators: CreatorList, tmp_path: Path, fills: dict[int, dict[str, str]], columns: list[str]) -> str:
     """The text of the filled copy."""
     path = tmp_path / "out" / "filled.csv"

@@ -1,26 +1,13 @@
 """Which account a cell names, and which column holds the cells."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from igtool.errors import UsageError
-from igtool.lists.creator_list import CreatorList, from_handles, read_list
+from igtool.lists.creator_list import CreatorList, from_handles
 
 Make = Callable[..., CreatorList]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """Reads a list from text or bytes."""
-
-    def read(content: str | bytes, name: str = "list.csv", platform: str | None = None) -> CreatorList:
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_list(path, platform=platform)
-
-    return read
 
 
 def accounts(creators: CreatorList) -> list[tuple[str | None, str | None]]:

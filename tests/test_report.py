@@ -11,9 +11,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import pyarrow as pa
 import pytest
+import search_tables
 
 import igtool
 from igtool import charts
@@ -33,34 +32,18 @@ from igtool.report import (
 )
 from igtool.report.page import initials, render, safe_url
 from igtool.report.texts import REASONS
-from igtool.schema import TABLES, VIEWS
 
 MONDAY = datetime(2026, 9, 28, 18, 30, tzinfo=UTC)
 RUN = RunInfo("20261001T120000-7", datetime(2026, 10, 1, 12, tzinfo=UTC), 3.25, versions={"igtool": "0.1.0"})
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)> javascript:alert(1) {{ 7*7 }} &'
 
 
-class Tables:
-    """The tables of schema.py in memory, read as a lake is."""
+class Tables(search_tables.Tables):
+    """The same with people."""
 
-    def __init__(self) -> None:
-        self.connection = duckdb.connect()
-        self.connection.execute("set timezone = 'UTC'")
-        for table in TABLES.values():
-            columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
-            self.connection.execute(f'create table "{table.name}" ({columns})')
-        for view, query in VIEWS.items():
-            self.connection.execute(f'create view "{view}" as {query}')
-
-    def arrow(self, query: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """The rows of ``query``."""
-        return self.connection.execute(query, list(parameters)).to_arrow_table()
-
-    def add(self, table: str, **row: Any) -> None:
+    def add(self, name: str, rows: Sequence[dict[str, Any]] = (), /, **row: Any) -> None:
         """One row; what is not named is NULL."""
-        names = ", ".join(f'"{name}"' for name in row)
-        places = ", ".join("?" for _ in row)
-        self.connection.execute(f'insert into "{table}" ({names}) values ({places})', list(row.values()))
+        super().add(name, [*rows, row] if row else rows)
 
     def creator(self, number: int, followers: int | None, *, accounts: int = 1, **niche: Any) -> None:
         """A creator with an Instagram account, and a channel of the same handle if it has two accounts."""

@@ -91,6 +91,17 @@ def test_a_merge_keeps_the_older_creator_and_a_split_keeps_its_id(resolve, lake:
     assert lake.value("select count(*) from creators") == 2
 
 
+@pytest.mark.parametrize("gone", [["instagram:1"], ["instagram:1", "youtube:UC1"]])
+def test_a_creator_whose_accounts_are_gone_goes_too(resolve, lake: Lake, gone: list[str]) -> None:
+    """Deleting one account or all of them is noticed although no account is new or changed."""
+    resolve(account("instagram", "1", "hal", followers_count=5), account("youtube", "UC1", "other", followers_count=7))
+    with lake.transaction():
+        lake.delete("accounts", "account_id", gone)
+    left = {"instagram:1", "youtube:UC1"} - set(gone)
+    assert set(resolve()) == left
+    assert lake.value("select count(*) from creators") == len(left)
+
+
 def test_another_run_over_the_same_accounts_changes_nothing(resolve, lake: Lake) -> None:
     """Row order and repetition do not matter."""
     accounts = [account("instagram", str(n), f"h{n}") for n in range(20)]

