@@ -10,6 +10,9 @@ from pathlib import Path
 
 from igtool import vocabulary
 from igtool.export import export_tables
+from igtool.fetching.keeping import RawFolder
+from igtool.fetching.plan import FetchOptions
+from igtool.fetching.run import Fetcher, FetchReport, sources_of
 from igtool.fill import DEFAULT_FILL, FIELDS, Filling, fill_list, write_filling
 from igtool.importing import import_source
 from igtool.lake import Lake
@@ -33,11 +36,21 @@ _WRITING_SHARE = 5
 """The filled list is rewritten after a batch unless the last writing took more than 1/5 of the time since."""
 
 
+_FILL_EVERY_S = 300.0
+"""While answers come in, the filled list is brought up to date this often."""
+
+
 @dataclass(frozen=True)
 class EnrichOptions:
-    """What a run of the main job is asked to do. ``fill``: column and field pairs; ``limit``: rows of the list."""
+    """What a run of the main job is asked to do.
 
-    source: Path | None = None
+    ``sources``: paths of raw dumps; ``fetch``: the live sources to ask, with ``raw_folder`` for their answers;
+    ``fill``: column and field pairs; ``limit``: rows of the list.
+    """
+
+    sources: tuple[Path, ...] = ()
+    fetch: FetchOptions | None = None
+    raw_folder: RawFolder | None = None
     output: Path | None = None
     fill: tuple[tuple[str, str], ...] = DEFAULT_FILL
     limit: int | None = None
@@ -48,7 +61,7 @@ class EnrichOptions:
 class Summary:
     """What a run did: counts per stage, rows of the list by status, coverage per column, the files it wrote.
 
-    ``commands``: what to try next and what each does.
+    ``commands``: what to try next and what each does; ``fetched``: what asking live sources came to.
     """
 
     run_id: str
@@ -60,6 +73,7 @@ class Summary:
     files: tuple[Path, ...]
     notes: tuple[str, ...] = ()
     commands: tuple[tuple[str, str], ...] = ()
+    fetched: FetchReport | None = None
 
     @property
     def rejected(self) -> int:
@@ -76,9 +90,12 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
     began = time.monotonic()
     folder = session.settings.data / "export"
     output = options.output or folder / "creators_enriched.csv"
+    fetcher = make_fetcher(session, options)
     store_list(session, creators)
     notes = _import(session, options)
     filler = _Filler(session.lake, creators, options, output)
+    fetched = _fetch(session, fetcher, creators, options, filler) if fetcher else None
+    session.stop_if_asked("fetch")
     session.runner(filler.after_batch).run(stages_of(session.settings), force=options.force)
     session.stop_if_asked("analyze")
     filling = filler.write()
@@ -94,17 +111,50 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
         status=dict(sorted(filling.counts.items())),
         coverage=_coverage(creators, filling, options),
         files=(output, output.with_suffix(".provenance.csv"), folder / "report.html"),
-        notes=notes,
+        notes=notes + tuple(f"stopped: {error}" for error in (fetched.troubles if fetched else ())),
+        fetched=fetched,
     )
     return replace(summary, commands=_report(session.lake, creators, filling, summary))
 
 
+def make_fetcher(session: Session, options: EnrichOptions) -> Fetcher | None:
+    """What asks the live sources; None when none is to be asked. Raises ConfigError, UsageError."""
+    if options.fetch is None:
+        return None
+    sources = sources_of(session.settings, options.fetch.sources)
+    return Fetcher(session, sources, options.fetch, raw_folder=options.raw_folder)
+
+
+def wanted_handles(creators: CreatorList, limit: int | None) -> list[tuple[str, str]]:
+    """(platform, handle) of the rows that can be used, each once, in order."""
+    usable = [(str(row.platform), str(row.handle)) for row in creators.rows if row.reason is None]
+    return list(dict.fromkeys(usable[:limit]))
+
+
 def _import(session: Session, options: EnrichOptions) -> tuple[str, ...]:
-    """Import the source, if there is one; what to tell the user when there is none."""
-    if options.source is None:
-        return ("no source of raw answers was given: only answers that are already stored were used",)
-    import_source(session.lake, session.journal, options.source, session.progress, session.stopping)
-    return ()
+    """Import the dumps, if there are any; what to tell the user when nothing is asked at all."""
+    for source in options.sources:
+        import_source(session.lake, session.journal, source, session.progress, session.stopping)
+    if options.sources or options.fetch:
+        return ()
+    return ("no source of raw answers was given: only answers that are already stored were used",)
+
+
+def _fetch(
+    session: Session, fetcher: Fetcher, creators: CreatorList, options: EnrichOptions, filler: _Filler
+) -> FetchReport:
+    """Ask the live sources; while answers come in, the filled list grows."""
+    filled_at = time.monotonic()
+
+    def after_answers() -> None:
+        nonlocal filled_at
+        if time.monotonic() - filled_at >= _FILL_EVERY_S:
+            session.runner().run(stages_of(session.settings, ["normalize"]))
+            filler.write()
+            filled_at = time.monotonic()
+
+    fetcher.after_answers = after_answers
+    return fetcher.run(wanted_handles(creators, options.limit))
 
 
 def _coverage(creators: CreatorList, filling: Filling, options: EnrichOptions) -> tuple[ColumnCoverage, ...]:

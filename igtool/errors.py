@@ -19,6 +19,8 @@ succeed later without a change by the user.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class IgtoolError(Exception):
     """Any failure that igtool raises itself; ``exit_code`` follows DESIGN §11."""
@@ -84,3 +86,13 @@ class Interrupted(IgtoolError):  # noqa: N818 - an ending, not a failure
 
     exit_code = 130
     retryable = True
+
+
+_FIRST = (5, 3, 9, 7, 6, 4, 8)
+
+
+def first_of(errors: Sequence[IgtoolError]) -> IgtoolError | None:
+    """The error that needs a person first (DESIGN §11); None when there is none."""
+    return min(
+        errors, key=lambda error: _FIRST.index(error.exit_code) if error.exit_code in _FIRST else -1, default=None
+    )

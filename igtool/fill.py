@@ -111,7 +111,8 @@ def fill_list(lake: Lake, creators: CreatorList, pairs: Sequence[tuple[str, str]
     """Look every row of the list up in the lake.
 
     Status: ``enriched`` (a cell has a value), ``complete`` (known, nothing was empty), ``private``, ``not_found``,
-    ``error`` (the platform's answer was an error), ``no_answer``, ``rejected`` (the row cannot be used).
+    ``error`` (the platform's answer was an error), ``waiting`` (the platform did not let us ask yet), ``no_answer``,
+    ``rejected`` (the row cannot be used).
     """
     filling = Filling()
     usable = [row for row in creators.rows if row.reason is None]
@@ -171,13 +172,21 @@ def _look_up(
     return {(row["wanted_platform"], row["wanted_handle"]): row for row in rows}
 
 
+_WAITING = ("rate_limited", "auth", "blocked")
+"""Outcomes that say nothing about the account: it is asked again."""
+
+
 def _failures(lake: Lake) -> dict[str, str]:
-    """Handle to ``not_found`` or ``error``, where the newest answer for it was one."""
+    """Handle to ``not_found``, ``waiting`` or ``error``, where the newest answer for it was one."""
     rows = lake.rows(
         "select lower(subject) as handle, arg_max(outcome, fetched_at) as outcome from raw_responses "
         "where subject is not null and outcome <> 'ok' group by all"
     )
-    return {row["handle"]: "not_found" if row["outcome"] == "not_found" else "error" for row in rows}
+    return {row["handle"]: _status(row["outcome"]) for row in rows}
+
+
+def _status(outcome: str) -> str:
+    return "not_found" if outcome == "not_found" else "waiting" if outcome in _WAITING else "error"
 
 
 def _cells(found: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> Iterable[Cell]:

@@ -8,6 +8,11 @@ from typing import Any
 from igtool.errors import ConfigError
 
 
+def names(family: str) -> list[str]:
+    """The names of the plugins of ``family``, sorted."""
+    return sorted(point.name for point in entry_points(group=f"igtool.{family}"))
+
+
 def load(family: str, name: str) -> Any:
     """The plugin ``name`` of ``family`` (``encoders``). Raises ConfigError naming those that there are."""
     found = {point.name: point for point in entry_points(group=f"igtool.{family}")}

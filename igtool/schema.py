@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ _TABLES = (
         "An answer from a platform, exactly as it came.",
         "answer_id",
         """
-        answer_id VARCHAR -- SHA-256 of subject and body: the same answer is stored once
+        answer_id VARCHAR -- SHA-256 of subject and body for files; of source, endpoint, subject, time and body for live
         source VARCHAR -- where it came from: files, or the name of a live source
-        endpoint VARCHAR -- path within the source
+        endpoint VARCHAR -- path within the source, or the method that was called; with `_error` when it gave no data
         subject VARCHAR -- handle it was asked for, when the body does not say (file-name rule); else NULL
         status BIGINT -- HTTP status; NULL for files
         outcome VARCHAR -- ok, not_found, private, rate_limited, auth, blocked, transient, invalid
@@ -257,6 +257,18 @@ _TABLES = (
         """,
     ),
     _table(
+        "schedule_overrides",
+        "What the user set about when an account is looked at; it goes before tier and posting rate.",
+        "platform handle",
+        """
+        platform VARCHAR -- instagram or youtube
+        handle VARCHAR -- lower case, without @
+        priority BIGINT -- a higher one goes first; tiers have 30, 20 and 10; NULL leaves the tier's
+        every_h DOUBLE -- hours between two looks; NULL leaves the cadence
+        set_at TIMESTAMPTZ -- when the user said so
+        """,
+    ),
+    _table(
         "rejects",
         "What did not make it, and why.",
         "stage item_id",
@@ -327,6 +339,44 @@ VIEWS: dict[str, str] = {
                observed_at - lag(observed_at) over (partition by subject_id, metric order by observed_at)
                    as elapsed
         from metric_snapshots
+    """,
+    "growth_windows": """
+        -- Growth of each series over 7, 30 and 90 days, between two snapshots that were taken: nothing is interpolated.
+        -- The baseline is the newest snapshot at or before the start of the window; without one change is NULL.
+        -- has_gap: no baseline, one older than the window * 1.25 + 1 day, or over 8 days between two snapshots
+        -- (one weekly look was missed). observation_count is of the window, the baseline outside it not included.
+        -- Time is counted in microseconds: taking days from a timestamptz depends on the zone of the session.
+        with series as (
+            select subject_id, subject_type, metric, value, observed_at, epoch_us(observed_at) as at_us,
+                   row_number() over neighbours as place,
+                   epoch_us(observed_at) - lag(epoch_us(observed_at)) over neighbours as gap_us,
+                   last_value(epoch_us(observed_at)) over (
+                       neighbours rows between unbounded preceding and unbounded following
+                   ) as latest_us
+            from metric_snapshots
+            window neighbours as (partition by subject_id, metric order by observed_at, answer_id)
+        ),
+        placed as (
+            select series.*, window_days, latest_us - window_days * 86400000000 as start_us
+            from series cross join (values (7), (30), (90)) windows(window_days)
+        ),
+        measured as (
+            select subject_id, any_value(subject_type) as subject_type, metric, window_days,
+                   arg_max(value, place) as latest_value, max(observed_at) as latest_at,
+                   arg_max(value, place) filter (at_us <= start_us) as baseline_value,
+                   max(observed_at) filter (at_us <= start_us) as baseline_at,
+                   count(*) filter (at_us >= start_us) as observation_count,
+                   max(gap_us) filter (at_us > start_us) / 86400e6 as longest_gap_days,
+                   (max(latest_us) - max(at_us) filter (at_us <= start_us)) / 86400e6 as baseline_age_days
+            from placed group by subject_id, metric, window_days
+        )
+        select subject_id, subject_type, metric, window_days, latest_value, latest_at, baseline_value, baseline_at,
+               latest_value - baseline_value as change,
+               (latest_value - baseline_value) / nullif(baseline_value, 0) as change_share,
+               observation_count, longest_gap_days,
+               baseline_at is null or baseline_age_days > window_days * 1.25 + 1
+                   or coalesce(longest_gap_days > 8, false) as has_gap
+        from measured
     """,
     "creator_overview": """
         select c.creator_id, c.name, c.canonical_handle, c.platforms, c.total_followers_count,

@@ -39,7 +39,7 @@ class Session:
             journal=self.journal,
             context=Context(encoder=self.encoder, clock=lambda: datetime.now(UTC)),
             progress=self.progress,
-            batch_size=self.settings.batch_size,
+            batch_size=self.settings.stage_batch_size,
             on_batch=on_batch,
             stopping=self.stopping,
         )

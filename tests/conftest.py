@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from platform_server import PlatformServer
 
 from igtool.journal import Journal
 from igtool.lake import Lake, quote
@@ -54,4 +55,11 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def lake(tmp_path: Path, journal: Journal) -> Iterator[Lake]:
     """A writable lake in an empty folder, recording its files in the journal."""
     with Lake(tmp_path / "data", writable=True, on_files=journal.record_lake_files) as opened:
+        yield opened
+
+
+@pytest.fixture
+def platform() -> Iterator[PlatformServer]:
+    """All platforms, played by a server on loopback that can be told to behave badly."""
+    with PlatformServer() as opened:
         yield opened

@@ -240,7 +240,7 @@ REFUSED = {
     "status before a run": (["status"], 2, "igtool enrich"),
     "rejects before a run": (["rejects"], 2, "igtool enrich"),
     "verify before a run": (["verify"], 2, "igtool enrich"),
-    "bad setting": (["config", "show"], 3, "batch_size"),
+    "bad setting": (["config", "show"], 3, "stage_batch_size"),
 }
 
 
@@ -253,7 +253,7 @@ def test_bad_input_is_refused_with_the_fix(tiny: Path, monkeypatch: pytest.Monke
     (tiny / "nojson").mkdir()
     (tiny / "nojson" / "notes.txt").write_text("none")
     if case == "bad setting":
-        (tiny / "igtool.toml").write_text("batch_size = 0\n")
+        (tiny / "igtool.toml").write_text("stage_batch_size = 0\n")
     monkeypatch.chdir(tiny)
     result = run(*arguments)
     assert result.exit_code == code, result.output

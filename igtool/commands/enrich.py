@@ -13,7 +13,7 @@ from igtool.errors import FinishedWithRejects, Interrupted, UsageError
 from igtool.workspace import Workspace
 
 if TYPE_CHECKING:
-    from igtool.enrich import Summary
+    from igtool.enrich import EnrichOptions, Summary
     from igtool.lists.creator_list import CreatorList
 
 
@@ -25,32 +25,59 @@ def run_enrich(
     stopping: Callable[[], bool],
 ) -> None:
     """Run the main job and print its summary. Raises FinishedWithRejects when items are in ``rejects``."""
-    from igtool.enrich import EnrichOptions, enrich
-    from igtool.fill import parse_fill
+    from igtool.enrich import enrich
     from igtool.session import open_session
 
     chosen = read_creators(creators, input_path, given["platform"])
-    options = EnrichOptions(
-        source=workspace.settings.source or _beside(chosen),
-        output=given["output"],
-        fill=parse_fill(given["fill"]),
-        limit=given["limit"],
-        force=given["force"],
-    )
+    options = _options(workspace, chosen, given)
     if given["dry_run"]:
-        _print_plan(chosen, options.source, options.fill, as_json=given["as_json"])
+        _print_plan(workspace, chosen, options, as_json=given["as_json"])
         return
-    say(f"{chosen.name}: {len(chosen.rows)} rows; raw answers from {options.source or 'what is already stored'}")
+    told = ", ".join([*map(str, options.sources), *(options.fetch.sources if options.fetch else ())])
+    say(f"{chosen.name}: {len(chosen.rows)} rows; raw answers from {told or 'what is already stored'}")
     try:
         with open_session(workspace.settings, f"enrich {chosen.name}", stopping) as session:
             summary = enrich(session, chosen, options)
     except Interrupted as error:
         raise Interrupted(f"{error}\ngo on with the same command: it starts where this one stopped") from error
     _print_summary(summary, as_json=given["as_json"])
+    if summary.fetched is not None and summary.fetched.error is not None:
+        raise summary.fetched.error
     if summary.rejected:
         raise FinishedWithRejects(
             f"finished; {summary.rejected} items were rejected: `igtool rejects` says which and why"
         )
+
+
+def _options(workspace: Workspace, chosen: CreatorList, given: dict[str, Any]) -> EnrichOptions:
+    """The options of the main job; a source is a live one if it is called like one, else a path of dumps."""
+    from igtool import registry
+    from igtool.commands.fetching import fetch_options
+    from igtool.enrich import EnrichOptions
+    from igtool.fetching.keeping import RawFolder
+    from igtool.fill import parse_fill
+
+    live = set(registry.names("sources"))
+    named = workspace.settings.sources
+    asked = [name for name in named if name in live]
+    paths = [Path(name).expanduser() for name in named if name not in live]
+    for path in paths:
+        if not path.exists():
+            raise UsageError(
+                f"--source {path}: there is no such file or folder, nor a live source of that name "
+                f"(those are {', '.join(sorted(live))})"
+            )
+    if not named and (beside := _beside(chosen)) is not None:
+        paths = [beside]
+    return EnrichOptions(
+        sources=tuple(paths),
+        fetch=fetch_options(given, asked) if asked else None,
+        raw_folder=RawFolder(given["raw_dir"], given["file_limit"]) if given["raw_dir"] else None,
+        output=given["output"],
+        fill=parse_fill(given["fill"]),
+        limit=given["limit"],
+        force=given["force"],
+    )
 
 
 def read_creators(creators: Sequence[str], input_path: Path | None, platform: str | None) -> CreatorList:
@@ -77,22 +104,45 @@ def _beside(chosen: CreatorList) -> Path | None:
     return raw if raw.is_dir() else None
 
 
-def _print_plan(chosen: CreatorList, source: Path | None, fill: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+def _print_plan(workspace: Workspace, chosen: CreatorList, options: EnrichOptions, *, as_json: bool) -> None:
     usable = sum(row.reason is None for row in chosen.rows)
     plan = {
         "rows": len(chosen.rows),
         "usable": usable,
         "rejected": len(chosen.rows) - usable,
         "handle_column": chosen.handle_column,
-        "source": str(source) if source else None,
-        "fill": dict(fill),
+        "sources": [*map(str, options.sources), *(options.fetch.sources if options.fetch else ())],
+        "fill": dict(options.fill),
         "odd": dict(chosen.odd),
     }
+    asked = _asked(workspace, chosen, options)
     if as_json:
-        print_json({"command": "enrich", "dry_run": True, **plan})
-    else:
-        print_rows([{"plan": name, "value": str(value)} for name, value in plan.items()])
-        say("nothing was written")
+        print_json({"command": "enrich", "dry_run": True, **plan, **asked})
+        return
+    print_rows([{"plan": name, "value": str(value)} for name, value in plan.items()])
+    if asked:
+        print_rows([{"accounts": step, "count": count} for step, count in asked["accounts"].items()])
+        print_rows(asked["requests"], title="\nat most")
+    say("nothing was asked or written")
+
+
+def _asked(workspace: Workspace, chosen: CreatorList, options: EnrichOptions) -> dict[str, Any]:
+    """What live sources would be asked; empty without any."""
+    from igtool.enrich import make_fetcher, wanted_handles
+    from igtool.session import open_session
+
+    if options.fetch is None:
+        return {}
+    with open_session(workspace.settings, f"enrich --dry-run {chosen.name}", lambda: False) as session:
+        fetcher = make_fetcher(session, options)
+        if fetcher is None:
+            return {}
+        plan = fetcher.plan(wanted_handles(chosen, options.limit))
+        rows = [
+            {**asdict(one), "duration": one.shown_duration, "finish_at": fetcher.finish_at(one)}
+            for one in fetcher.estimates(plan)
+        ]
+        return {"accounts": plan.counts(), "requests": rows, "coverage": fetcher.expected_coverage()}
 
 
 def _print_summary(summary: Summary, *, as_json: bool) -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from igtool.platforms.json_text import Malformed, decode
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 """Raised with every change of what rows a payload gives; it is on each row."""
 
 Outcome = Literal["ok", "not_found", "private", "rate_limited", "auth", "blocked", "transient", "invalid"]

@@ -20,8 +20,9 @@ _SHOWN = 5
 class Normalize(Stage):
     """One raw answer in; the rows of all accounts and posts in it out, or a reject with the reason.
 
-    An answer that says "no such user" is done without rows. An answer of which only a part can be read gives its
-    rows and a reject ``partly-read`` that names the rest.
+    An answer that says "no such user" is done without rows, and so is a page that only names videos. An answer of
+    which only a part can be read gives its rows and a reject ``partly-read`` that names the rest. Error bodies of
+    live sources, whose endpoint ends in ``_error``, are kept for people to look at and are no items here.
     """
 
     name = "normalize"
@@ -29,7 +30,11 @@ class Normalize(Stage):
     reads = ("raw_responses",)
     writes = ("accounts", "content_items", "metric_snapshots")
     key = "answer_id"
-    keys = "select answer_id as item_id, answer_id as fingerprint from raw_responses"
+    keys = """
+        select answer_id as item_id, answer_id as fingerprint
+        from raw_responses
+        where not ends_with(coalesce(endpoint, ''), '_error') or source = 'files'
+    """
     rows = """
         select b.item_id, r.body, r.subject, r.fetched_at, r.endpoint
         from batch b join raw_responses r on r.answer_id = b.item_id

@@ -1,4 +1,4 @@
-"""Error messages of Instagram, Google and TikHub, told from payloads by structure and classified."""
+"""Error messages of Instagram, its Graph API, Google and TikHub, told from payloads by structure and classified."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ from igtool.platforms.base import Outcome, Top
 
 _WORDS: tuple[tuple[str, Outcome], ...] = (
     ("wait a few minutes", "rate_limited"),  # HTTP 401 and 429: "Please wait a few minutes before you try again."
+    ("in a few minutes", "rate_limited"),
     ("rate limit", "rate_limited"),
+    ("rate_limit", "rate_limited"),
     ("too many", "rate_limited"),
     ("throttled", "rate_limited"),
     ("checkpoint", "blocked"),
     ("challenge", "blocked"),
     ("feedback_required", "blocked"),
+    ("consent_required", "blocked"),
     ("login", "auth"),
     ("not authorized", "private"),
     ("private", "private"),
     ("not found", "not_found"),
+    ("not_found", "not_found"),
     ("server error", "transient"),
+    ("error occurred", "transient"),
+    ("went wrong", "transient"),
     ("try again later", "transient"),
 )
 """What a message of Instagram contains, in the order in which it is looked for."""
@@ -30,15 +36,54 @@ _REASONS: dict[str, Outcome] = {
     "dailyLimitExceeded": "rate_limited",
     "rateLimitExceeded": "rate_limited",
     "userRateLimitExceeded": "rate_limited",
+    "RATE_LIMIT_EXCEEDED": "rate_limited",
     "keyInvalid": "auth",
     "keyExpired": "auth",
     "authError": "auth",
     "accessNotConfigured": "auth",
+    "ipRefererBlocked": "auth",
+    "forbidden": "auth",
+    "insufficientPermissions": "auth",
+    "API_KEY_INVALID": "auth",
+    "API_KEY_SERVICE_BLOCKED": "auth",
+    "API_KEY_HTTP_REFERRER_BLOCKED": "auth",
+    "API_KEY_IP_ADDRESS_BLOCKED": "auth",
+    "SERVICE_DISABLED": "auth",
+    "BILLING_DISABLED": "auth",
+    "CONSUMER_INVALID": "auth",
+    "CONSUMER_SUSPENDED": "auth",
     "channelClosed": "not_found",
     "channelSuspended": "not_found",
+    "channelNotFound": "not_found",
+    "playlistNotFound": "not_found",
+    "videoNotFound": "not_found",
+    "notFound": "not_found",
+    "channelForbidden": "private",
+    "playlistForbidden": "private",
+    "playlistItemsNotAccessible": "private",
+    "invalidChannelId": "invalid",
+    "invalidPageToken": "invalid",
+    "invalidFilters": "invalid",
     "backendError": "transient",
+    "internalError": "transient",
 }
-"""``error.errors[].reason`` of the YouTube Data API v3; source: its page "Errors"."""
+"""``error.errors[].reason`` of the YouTube Data API v3 (its page "Errors"), and ``error.details[].reason`` of Google's
+newer error model (``google.rpc.ErrorReason``)."""
+
+_GRAPH_CODES: dict[int, Outcome] = {
+    **dict.fromkeys((4, 17, 32, 341, 613, *range(80000, 80015)), "rate_limited"),
+    **dict.fromkeys((3, 10, 102, 104, 190, *range(200, 300)), "auth"),
+    **dict.fromkeys((-2, -1, 1, 2), "transient"),
+    110: "not_found",
+    368: "blocked",
+}
+"""``error.code`` of the Graph API; sources: its pages "Error Handling" and "Rate Limits"."""
+
+_GRAPH_SUBCODES: dict[int, Outcome] = {
+    2207013: "not_found",  # "The user with username: … cannot be found."
+    33: "auth",  # "Object with ID … does not exist": the id is our own, from the settings
+}
+"""``error.error_subcode`` of the Graph API where it says more than the code."""
 
 _CODES: dict[int, Outcome] = {
     401: "auth",
@@ -61,7 +106,18 @@ class _Reason(msgspec.Struct):
 class _GoogleError(msgspec.Struct):
     code: int | None = None
     message: str | None = None
-    errors: list[_Reason] = []
+    errors: list[_Reason] | None = None
+    details: msgspec.Raw = msgspec.Raw()
+
+
+class _GraphError(msgspec.Struct):
+    message: str | None = None
+    type: str | None = None
+    code: int | None = None
+    error_subcode: int | None = None
+    is_transient: bool | None = None
+    error_user_msg: str | None = None
+    fbtrace_id: str | None = None
 
 
 class _Inner(msgspec.Struct):
@@ -71,22 +127,26 @@ class _Inner(msgspec.Struct):
 
 _INNER = msgspec.json.Decoder(_Inner)
 _GOOGLE = msgspec.json.Decoder(_GoogleError)
+_DETAILS = msgspec.json.Decoder(list[_Reason])
+_GRAPH = msgspec.json.Decoder(_GraphError)
 _FIELDS: dict[str, msgspec.json.Decoder[Any]] = {
     "message": msgspec.json.Decoder(str | None),
     "status": msgspec.json.Decoder(str | None),
     "type": msgspec.json.Decoder(str | None),
+    "error_type": msgspec.json.Decoder(str | None),
     "require_login": msgspec.json.Decoder(bool | None),
     "authenticated": msgspec.json.Decoder(bool | None),
     "errors": msgspec.json.Decoder(list[_Said] | None),
 }
-_TELLTALES = frozenset({"message", "errors", "authenticated", "location"})
+_TELLTALES = frozenset({"message", "errors", "authenticated", "location", "require_login"})
+_FAILED = frozenset({"fail", "ko"})
 _LONGEST_INNER = 4_000
 """An envelope around an error is short; a longer ``data`` is a payload and is not decoded twice."""
 
 
 def instagram(top: Top) -> tuple[Outcome, str] | None:
     """``{"message", "status": "fail"}``, a challenge redirection, ``authenticated: false``, GraphQL ``errors``."""
-    if top.keys().isdisjoint(_TELLTALES):
+    if top.keys().isdisjoint(_TELLTALES) and ("status" not in top or bytes(top["status"]) != b'"fail"'):
         return None
     try:
         said = {name: decoder.decode(top[name]) for name, decoder in _FIELDS.items() if name in top}
@@ -98,16 +158,48 @@ def instagram(top: Top) -> tuple[Outcome, str] | None:
         return "auth", "not authenticated"
     errors = [entry.message for entry in said.get("errors") or () if entry.message]
     words = said.get("message") or next(iter(errors), None)
-    if words is None or (said.get("status") != "fail" and not errors):
+    if said.get("status") not in _FAILED and not errors:
         return None
-    low = words.lower()
+    low = f"{words or ''} {said.get('error_type') or ''}".lower()
     found = next((outcome for part, outcome in _WORDS if part in low), None)
-    return found or ("auth" if said.get("require_login") else "invalid"), words
+    return found or ("auth" if said.get("require_login") else "invalid"), words or said.get(
+        "error_type"
+    ) or "status fail"
+
+
+def graph(top: Top) -> tuple[Outcome, str] | None:
+    """``{"error": {"message", "type", "code", "error_subcode", "fbtrace_id"}}`` of the Graph API."""
+    error = _graph_error(top)
+    if error is None:
+        return None
+    words = error.error_user_msg or error.message or f"code {error.code}"
+    code, subcode = error.code or 0, error.error_subcode or 0
+    known = _GRAPH_CODES.get(code)
+    if known == "rate_limited":
+        return known, words
+    known = _GRAPH_SUBCODES.get(subcode) or known
+    if known is None and "cannot be found" in words.lower():
+        known = "not_found"
+    return known or ("transient" if error.is_transient else "invalid"), words
+
+
+def _graph_error(top: Top) -> _GraphError | None:
+    """The error, when it is one of the Graph API: it has a trace id, or a type that is an exception's name."""
+    if "error" not in top:
+        return None
+    try:
+        error = _GRAPH.decode(top["error"])
+    except msgspec.DecodeError:
+        return None
+    return error if error.fbtrace_id or (error.type or "").endswith("Exception") else None
 
 
 def google(top: Top) -> tuple[Outcome, str] | None:
-    """``{"error": {"code", "message", "errors": [{"reason"}]}}``."""
-    if "error" not in top or "items" in top:
+    """``{"error": {"code", "message", "errors": [{"reason"}], "details": [{"reason"}]}}``.
+
+    403 is a quota only when a reason says so, whatever the message.
+    """
+    if "error" not in top or "items" in top or _graph_error(top) is not None:
         return None
     try:
         error = _GOOGLE.decode(top["error"])
@@ -115,8 +207,16 @@ def google(top: Top) -> tuple[Outcome, str] | None:
         return None
     if error.code is None:
         return None
-    reasons = (_REASONS.get(entry.reason or "") for entry in error.errors)
+    reasons = (_REASONS.get(entry.reason or "") for entry in (*_details(error), *(error.errors or ())))
     return next((known for known in reasons if known), None) or _by_code(error.code), error.message or ""
+
+
+def _details(error: _GoogleError) -> list[_Reason]:
+    """``error.details``, which holds objects of many types; none when one of them is of another kind."""
+    try:
+        return _DETAILS.decode(error.details)
+    except msgspec.DecodeError:
+        return []
 
 
 def tikhub(top: Top) -> tuple[Outcome, str] | None:
@@ -142,4 +242,4 @@ def _by_code(code: int) -> Outcome:
     return _CODES.get(code) or ("transient" if code >= 500 else "invalid")
 
 
-FAILURES = (instagram, google, tikhub)
+FAILURES = (instagram, graph, google, tikhub)

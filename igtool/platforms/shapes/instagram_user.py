@@ -1,7 +1,8 @@
-"""Instagram's profile with its first posts: ``web_profile_info`` and the older ``?__a=1``.
+"""Instagram's profile with its first posts (``web_profile_info``, the older ``?__a=1``) and further pages of posts.
 
 ``{"data": {"user": {…}}}`` and ``{"graphql": {"user": {…}}}`` hold the same user; counts are in ``edge_…``
-objects. ``{"data": {"user": null}}`` means that there is no such user.
+objects. A page has nothing of the user but the posts; whose they are stands in each of them.
+``{"data": {"user": null}}`` means that there is no such user.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from igtool.language import identify
 from igtool.platforms import values
-from igtool.platforms.base import Answer, Outcome, Parsed, Refused, Shape, Top, metrics, origin
+from igtool.platforms.base import Answer, Outcome, Parsed, Refused, Shape, Top
+from igtool.platforms.shapes.instagram_rows import Post, Profile, account_id, add_post, add_profile
 from igtool.platforms.values import Number
 
 E = TypeVar("E")
@@ -93,7 +94,10 @@ class _Address(msgspec.Struct, gc=False):
 
 
 class _User(msgspec.Struct, Generic[E], gc=False):
+    """``pk`` is what the private API calls ``id``: a user with it and without ``edge_…`` is another shape."""
+
     id: Number = None
+    pk: Number = None
     username: str | None = None
     full_name: str | None = None
     biography: str | None = None
@@ -155,16 +159,32 @@ def _read(envelope: str, top: Top, answer: Answer) -> Parsed | None:
         user = _user_by_post(top[envelope], lost)
     if not isinstance(user, _User):
         return None
-    if user.username is None and user.edge_followed_by is None:
-        return None  # a page of posts or a reel: another shape
+    if user.edge_followed_by is None and (user.username is None or user.pk is not None):
+        return _page(envelope, user, lost, answer)
     handle = values.handle(user.username) or values.handle(answer.subject)
     user_id = values.identifier(user.id)
     if user_id is None or handle is None:
         raise Refused("missing-field", f"{envelope}.user.{'id' if user_id is None else 'username'}")
     parsed = Parsed(lost=lost)
-    _add_account(parsed, user, user_id, handle, answer)
-    for node in _nodes(user, lost):
-        _add_post(parsed, node, user_id, answer)
+    add_profile(parsed, _profile(user, user_id, handle), answer)
+    for _, node in _nodes(user, lost):
+        add_post(parsed, _post(node, user_id), answer)
+    return parsed
+
+
+def _page(envelope: str, user: _User[_Edge], lost: list[str], answer: Answer) -> Parsed | None:
+    """The posts of an answer without a profile; None where it has no list of posts either."""
+    if all(getattr(user, name) is None for name in _TIMELINES):
+        return None
+    parsed = Parsed(lost=lost)
+    for where, node in _nodes(user, lost):
+        owner_id = (node.owner and values.identifier(node.owner.id)) or values.identifier(user.id)
+        if owner_id is None:
+            lost.append(f"{where}.owner.id is missing")
+        else:
+            add_post(parsed, _post(node, owner_id), answer)
+    if lost and not parsed.content_items:
+        raise Refused("missing-field", f"{envelope}.user.{lost[0]}")
     return parsed
 
 
@@ -196,8 +216,8 @@ def _edges(name: str, raws: Iterable[msgspec.Raw], lost: list[str]) -> Iterator[
             yield _UNREADABLE  # keeps the positions of those after it
 
 
-def _nodes(user: _User[_Edge], lost: list[str]) -> Iterable[_Node]:
-    """The posts, each once: a video is on the timeline and in the list of videos."""
+def _nodes(user: _User[_Edge], lost: list[str]) -> Iterator[tuple[str, _Node]]:
+    """The posts and where they stand, each once: a video is on the timeline and in the list of videos."""
     seen: set[str] = set()
     for name in _TIMELINES:
         timeline: _Timeline[_Edge] | None = getattr(user, name)
@@ -209,82 +229,51 @@ def _nodes(user: _User[_Edge], lost: list[str]) -> Iterable[_Node]:
                 lost.append(f"{name}.edges[{position}].node.id is missing")
             elif native_id not in seen:
                 seen.add(native_id)
-                yield edge.node
+                yield f"{name}.edges[{position}].node", edge.node
 
 
-def _add_account(parsed: Parsed, user: _User[_Edge], user_id: str, handle: str, answer: Answer) -> None:
-    flags = list(answer.flags)
-    if user.username is None:
-        flags.append("handle-from-subject")
-    account_id = f"instagram:{user_id}"
-    country = _country(user.business_address_json)
-    followers = _count(user.edge_followed_by, flags)
-    following = _count(user.edge_follow, flags)
-    posts = _count(user.edge_owner_to_timeline_media, flags)
-    parsed.accounts.append(
-        {
-            "account_id": account_id,
-            "platform": "instagram",
-            "platform_user_id": user_id,
-            "handle": handle,
-            "display_name": user.full_name,
-            "bio": user.biography,
-            "category": user.category_name or user.business_category_name or user.overall_category_name or None,
-            "profile_image_url": user.profile_pic_url_hd or user.profile_pic_url or None,
-            "external_url": user.external_url or None,
-            "links": None if user.bio_links is None else values.distinct(link.url for link in user.bio_links),
-            "followers_count": followers,
-            "following_count": following,
-            "posts_count": posts,
-            "is_verified": user.is_verified,
-            "is_private": user.is_private,
-            "is_business": values.either(user.is_business_account, user.is_professional_account),
-            "language": identify(user.biography),
-            "country": country,
-            "country_source": "business_address" if country else None,
-            **origin(answer, flags),
-        }
+def _profile(user: _User[_Edge], user_id: str, handle: str) -> Profile:
+    flags = [] if user.username is not None else ["handle-from-subject"]
+    return Profile(
+        user_id=user_id,
+        handle=handle,
+        flags=flags,
+        display_name=user.full_name,
+        bio=user.biography,
+        category=user.category_name or user.business_category_name or user.overall_category_name or None,
+        picture=user.profile_pic_url_hd or user.profile_pic_url or None,
+        website=user.external_url or None,
+        links=None if user.bio_links is None else values.distinct(link.url for link in user.bio_links),
+        followers=_count(user.edge_followed_by, flags),
+        following=_count(user.edge_follow, flags),
+        posts=_count(user.edge_owner_to_timeline_media, flags),
+        is_verified=user.is_verified,
+        is_private=user.is_private,
+        is_business=values.either(user.is_business_account, user.is_professional_account),
+        country=_country(user.business_address_json),
     )
-    counts = {"followers": followers, "following": following, "posts": posts}
-    metrics(parsed.metric_snapshots, account_id, "account", answer, counts)
 
 
-def _add_post(parsed: Parsed, node: _Node, user_id: str, answer: Answer) -> None:
-    flags = list(answer.flags)
-    content_id = f"instagram:{values.identifier(node.id)}"
+def _post(node: _Node, user_id: str) -> Post:
+    """A post; ``user_id`` is its owner where it names none."""
+    flags: list[str] = []
     owner_id = (node.owner and values.identifier(node.owner.id)) or user_id
-    caption = _caption(node.edge_media_to_caption)
-    tags = values.hashtags(caption)
-    kind = _type(node)
-    counts = {
-        "likes": _count(node.edge_media_preview_like or node.edge_liked_by, flags),
-        "comments": _count(node.edge_media_to_comment or node.edge_media_to_parent_comment, flags),
-        "views": values.count(node.video_view_count, flags),
-        "plays": values.count(node.video_play_count, flags),
-    }
-    parsed.content_items.append(
-        {
-            "content_id": content_id,
-            "platform": "instagram",
-            "account_id": f"instagram:{owner_id}",
-            "type": kind,
-            "url": _address(node.shortcode, kind),
-            "title_or_caption": caption,
-            "hashtags": tags,
-            "mentions": values.mentions(caption),
-            "published_at": values.moment(node.taken_at_timestamp, flags),
-            "like_count": counts["likes"],
-            "comment_count": counts["comments"],
-            "view_count": counts["views"],
-            "play_count": counts["plays"],
-            "duration_s": node.video_duration,
-            "media_urls": _pictures(node),
-            "is_sponsored": values.is_sponsored(node.is_paid_partnership, tags, caption),
-            "language": identify(caption),
-            **origin(answer, flags),
-        }
+    return Post(
+        native_id=values.identifier(node.id) or "",
+        account_id=account_id(owner_id),
+        type=_type(node),
+        flags=flags,
+        shortcode=node.shortcode,
+        caption=_caption(node.edge_media_to_caption),
+        published_at=values.moment(node.taken_at_timestamp, flags),
+        likes=_count(node.edge_media_preview_like or node.edge_liked_by, flags),
+        comments=_count(node.edge_media_to_comment or node.edge_media_to_parent_comment, flags),
+        views=values.count(node.video_view_count, flags),
+        plays=values.count(node.video_play_count, flags),
+        duration_s=node.video_duration,
+        pictures=_pictures(node),
+        is_declared=node.is_paid_partnership,
     )
-    metrics(parsed.metric_snapshots, content_id, "content", answer, counts)
 
 
 def _count(counted: _Counted | _Timeline[_Edge] | None, flags: list[str]) -> int | None:
@@ -313,12 +302,6 @@ def _pictures(node: _Node) -> list[str]:
         return [node.display_url] if node.display_url else []
     children = [edge.node.display_url for edge in node.edge_sidecar_to_children.edges or () if edge.node]
     return values.distinct([node.display_url, *children])
-
-
-def _address(shortcode: str | None, kind: str) -> str | None:
-    if not shortcode:
-        return None
-    return f"https://www.instagram.com/{'reel' if kind == 'reel' else 'p'}/{shortcode}/"
 
 
 def _country(address: str | _Address | None) -> str | None:

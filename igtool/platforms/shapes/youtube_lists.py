@@ -1,7 +1,8 @@
-"""YouTube Data API v3: ``channels.list`` and ``videos.list``.
+"""YouTube Data API v3: ``channels.list`` and ``videos.list``; ``playlistItems.list`` and ``search.list`` give no rows.
 
 Counts are strings. What a list does not hold is not said: an empty list means that nothing was found.
-Source of the fields: the reference pages "Channels" and "Videos" of that API.
+A page of a playlist or of a search only names what ``videos.list`` tells in full.
+Source of the fields: the reference pages "Channels", "Videos", "PlaylistItems" and "Search" of that API.
 """
 
 from __future__ import annotations
@@ -143,6 +144,14 @@ def _read(
     return parsed
 
 
+def _read_names(kind: str, top: Top, answer: Answer) -> Parsed | None:  # noqa: ARG001 - the signature of a shape
+    """No rows: an item names a video or a channel, without its counts, and a row would hide those that are known."""
+    if _kind(top) != kind:
+        return None
+    _ITEMS.decode(top["items"])
+    return Parsed()
+
+
 def _add_channel(parsed: Parsed, channel: _Channel, where: str, answer: Answer) -> None:
     if not channel.id:
         raise Refused("missing-field", f"{where}.id")
@@ -242,5 +251,10 @@ _READERS = {
     "youtube#channelListResponse": partial(_read, "youtube#channelListResponse", _CHANNEL, _add_channel),
     "youtube#videoListResponse": partial(_read, "youtube#videoListResponse", _VIDEO, _add_video),
 }
-SHAPES = tuple(Shape(kind.replace("#", "/"), frozenset({"kind", "items"}), read) for kind, read in _READERS.items())
+_NAMING = {
+    kind: partial(_read_names, kind) for kind in ("youtube#playlistItemListResponse", "youtube#searchListResponse")
+}
+SHAPES = tuple(
+    Shape(kind.replace("#", "/"), frozenset({"kind", "items"}), read) for kind, read in (_READERS | _NAMING).items()
+)
 FAILURES = (nothing_found,)

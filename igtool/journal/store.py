@@ -1,19 +1,21 @@
-"""The journal: what is under way and what is known about files, in SQLite. Only this file touches it.
+"""The file of the journal, and what it knows about files.
 
 It remembers which source files are imported, up to which lake snapshot each stage is complete, and the SHA-256 of
-every lake file. All of it belongs to one lake (``lake_id``): with another lake nothing of it counts.
+every lake file. All of that belongs to one lake (``lake_id``): with another lake nothing of it counts. The tables of
+requests, jobs and answers belong to the platforms' keys and stay whatever happens to the lake.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from igtool.errors import IntegrityError, LockedError, StorageError
-from igtool.files import WriterLock
+from igtool.files import WriterLock, storage_error
 
 _SCHEMA = """
 create table if not exists source_files (
@@ -28,8 +30,29 @@ create table if not exists lake_files (
     lake_id text not null, path text not null, size integer not null, sha256 text not null,
     primary key (lake_id, path)
 ) strict, without rowid;
+create table if not exists requests (
+    request_id integer primary key, source text not null, key text not null, endpoint text not null,
+    at real not null, units integer not null, cost_usd real not null, run text not null, owner text not null,
+    outcome text, status integer
+) strict;
+create index if not exists requests_by_time on requests (source, key, at);
+create index if not exists requests_by_run on requests (run, cost_usd);
+create table if not exists paces (
+    source text not null, key text not null, pace text not null, primary key (source, key)
+) strict, without rowid;
+create table if not exists jobs (
+    job_id integer primary key, platform text not null, handle text not null, kind text not null,
+    priority integer not null, source text not null, state text not null, due_at real not null,
+    target text, progress text not null, rounds integer not null, run text not null, owner text, leased_until real,
+    reason text not null, added_at real not null, ended_at real, unique (platform, handle, kind)
+) strict;
+create index if not exists jobs_by_run on jobs (run, source, state, priority desc, job_id);
+create table if not exists answers (
+    answer_id text primary key, platform text not null, source text not null, endpoint text not null, subject text,
+    status integer not null, outcome text not null, body blob not null, sha256 text not null, fetched_at real not null
+) strict;
 """
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -42,11 +65,16 @@ class LakeFile:
 
 
 class Journal:
-    """``cache/journal.sqlite`` in WAL mode with ``synchronous=FULL``: a commit survives a power cut."""
+    """``cache/journal.sqlite`` in WAL mode with ``synchronous=FULL``: a commit survives a power cut.
 
-    def __init__(self, folder: Path, *, writable: bool) -> None:
+    One process holds it as ``writable``. Any number may hold it as ``shared`` besides: they write to the queue and
+    the ledger only, whose changes are single transactions that cannot come between each other.
+    """
+
+    def __init__(self, folder: Path, *, writable: bool, shared: bool = False) -> None:
         """Raises LockedError (another writer), StorageError, IntegrityError (damaged file)."""
         self.path = folder / "journal.sqlite"
+        self._writes = writable or shared
         self._lock = WriterLock(folder / "journal.lock", "the journal") if writable else None
         try:
             self._open()
@@ -55,13 +83,17 @@ class Journal:
             raise
 
     def _open(self) -> None:
-        if self._lock is None and not self.path.exists():
+        if not self._writes and not self.path.exists():
             self._connection = sqlite3.connect(":memory:")
         else:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise storage_error(error, self.path.parent) from error
             with _translated(self.path):
                 self._connection = sqlite3.connect(self.path, timeout=30)
         with _translated(self.path):
-            if self._lock is not None:
+            if self._writes:
                 self._connection.execute("pragma journal_mode = wal")
                 self._connection.execute("pragma synchronous = full")
             (version,) = self._connection.execute("pragma user_version").fetchone()
@@ -83,9 +115,24 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _read(self, query: str, parameters: tuple[object, ...]) -> list[tuple[object, ...]]:
+    def read(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query; for the modules of this package."""
         with _translated(self.path):
             return self._connection.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Cursor]:
+        """All or nothing, with no other writer in between; for the modules of this package."""
+        with _translated(self.path):
+            self._connection.execute("begin immediate")
+            try:
+                cursor = self._connection.cursor()
+                yield cursor
+                cursor.close()
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._connection.commit()
 
     def _write(self, query: str, rows: Iterable[tuple[object, ...]]) -> None:
         with _translated(self.path), self._connection:
@@ -93,7 +140,7 @@ class Journal:
 
     def imported_files(self, lake_id: str, source: str) -> dict[str, tuple[int, int]]:
         """Path to (size in bytes, mtime in ns) of the files of ``source`` that are wholly in the lake."""
-        rows = self._read(
+        rows = self.read(
             "select path, size, mtime_ns from source_files where lake_id = ? and source = ?",
             (lake_id, source),
         )
@@ -108,7 +155,7 @@ class Journal:
 
     def stage_state(self, lake_id: str, stage: str) -> tuple[str, int] | None:
         """(signature, lake snapshot) up to which ``stage`` is complete, or None."""
-        rows = self._read(
+        rows = self.read(
             "select signature, snapshot from stage_states where lake_id = ? and stage = ?", (lake_id, stage)
         )
         return (str(rows[0][0]), int(str(rows[0][1]))) if rows else None
@@ -123,7 +170,7 @@ class Journal:
 
     def lake_files(self, lake_id: str) -> dict[str, LakeFile]:
         """Path to recorded size and checksum of every lake file."""
-        rows = self._read("select path, size, sha256 from lake_files where lake_id = ?", (lake_id,))
+        rows = self.read("select path, size, sha256 from lake_files where lake_id = ?", (lake_id,))
         return {str(path): LakeFile(str(path), int(str(size)), str(sha)) for path, size, sha in rows}
 
     def record_lake_files(self, lake_id: str, files: Iterable[LakeFile]) -> None:
@@ -147,6 +194,6 @@ def _translated(path: Path) -> Iterator[None]:
         raise
     except sqlite3.DatabaseError as error:
         raise IntegrityError(
-            f"{path} is damaged ({error}): move it away and run the same command again; "
-            "the lake stays, only the list of finished work is read anew"
+            f"{path} is damaged ({error}): move it away and run the same command again; the lake stays, finished work "
+            "is found anew, and only answers that were not yet in the lake are asked for again"
         ) from error

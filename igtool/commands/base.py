@@ -1,0 +1,110 @@
+"""What every command has in common: the group, exit codes, the wish to stop, the workspace."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from igtool import __version__
+from igtool.console import say
+from igtool.errors import IgtoolError, Interrupted
+
+if TYPE_CHECKING:
+    from igtool.workspace import Workspace
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+FORCE = click.option("-f", "--force", is_flag=True, help="Do finished work again.")
+
+
+class Stop:
+    """Turns Ctrl-C and SIGTERM into a wish to stop after the batch at hand; the second one stops at once."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __call__(self) -> bool:
+        """Whether the user asked to stop."""
+        return self.signal is not None
+
+    def _wish(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's signature
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number
+        say("finishing the batch at hand; press Ctrl-C again to stop at once (nothing stored is lost)")
+
+    def _ended(self, error: Interrupted) -> Interrupted:
+        error.exit_code = 128 + (self.signal or signal.SIGINT)
+        return error
+
+    @contextmanager
+    def listening(self) -> Iterator[Stop]:
+        """Handle the signals while the block runs."""
+        before = {number: signal.signal(number, self._wish) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        except KeyboardInterrupt as error:
+            raise self._ended(Interrupted("stopped at once; every committed batch is stored")) from error
+        except Interrupted as error:
+            raise self._ended(error) from error.__cause__
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Write an unexpected error to a file and say where it is; the exit code is 1."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="igtool-error-", suffix=".txt", delete=False) as file:
+        file.write(f"igtool {__version__}, Python {sys.version}\n")
+        file.writelines(traceback.format_exception(kind, error, trace))
+    say(f"igtool: an error it did not expect, a bug: {kind.__name__}: {error}\nthe report is in {file.name}")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--workspace", type=click.Path(file_okay=False, path_type=Path), help="Folder with data/ and cache/.")
+@click.version_option(__version__, prog_name="igtool")
+@click.pass_context
+def main(context: click.Context, workspace: Path | None) -> None:
+    """Build a creator database on your own disk.
+
+    Start with: igtool enrich creators.csv --source raw/
+    """
+    context.obj = workspace
+    sys.excepthook = report_bug
+
+
+class Command(click.RichCommand):
+    """A command that ends with the exit code of the error tree and a message that says what to do."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; IgtoolError becomes a message and an exit code."""
+        try:
+            return super().invoke(context)
+        except IgtoolError as error:
+            say(f"igtool: {error}")
+            context.exit(error.exit_code)
+        except BrokenPipeError:
+            sys.stderr.close()
+            context.exit(0)
+
+
+def command(name: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Register a function as the command ``name``."""
+    return main.command(name, cls=Command)
+
+
+def workspace_of(context: click.Context, **flags: Any) -> Workspace:
+    """The workspace of this call, with the flags that go before every other place of a setting."""
+    from igtool.settings import load
+    from igtool.workspace import Workspace
+
+    return Workspace(load(context.obj, **flags))

@@ -1,0 +1,87 @@
+"""Is everything in order: ``status``, ``doctor``, ``verify``, ``rejects``."""
+
+from __future__ import annotations
+
+import rich_click as click
+
+from igtool.commands.base import JSON, command, workspace_of
+from igtool.console import print_json, print_rows, say
+
+
+@command("status")
+@JSON
+@click.pass_context
+def status_command(context: click.Context, as_json: bool) -> None:
+    """What is stored, and how the last runs went."""
+    from igtool.health import status
+
+    state = status(workspace_of(context).settings)
+    if as_json:
+        print_json({"command": "status", **state})
+        return
+    print_rows([{"table": name, "rows": rows} for name, rows in state["tables"].items()])
+    print_rows(state["runs"], title="\nlast runs")
+    progress = state["progress"]
+    if progress and progress["status"] == "running":
+        done, total = progress.get("done", 0), progress.get("total")
+        say(f"\nrunning or killed in {progress['stage']}: {done} of {total or '?'}; the same command goes on")
+
+
+@command("doctor")
+@JSON
+@click.pass_context
+def doctor_command(context: click.Context, as_json: bool) -> None:
+    """Check that every part works, and say how to mend what does not."""
+    from dataclasses import asdict
+
+    from igtool.errors import ConfigError
+    from igtool.health import doctor
+
+    checks = doctor(workspace_of(context).settings)
+    if as_json:
+        print_json({"command": "doctor", "rows": [asdict(check) for check in checks]})
+    else:
+        print_rows([{"": "ok" if c.ok else "FAIL", "check": c.name, "detail": c.detail, "fix": c.fix} for c in checks])
+    broken = [check.name for check in checks if not check.ok]
+    if broken:
+        raise ConfigError(f"not in order: {', '.join(broken)}")
+
+
+@command("verify")
+@JSON
+@click.pass_context
+def verify_command(context: click.Context, as_json: bool) -> None:
+    """Read every lake file and compare it with the checksum taken when it was written."""
+    from igtool.errors import IntegrityError
+    from igtool.health import verify
+
+    files, problems = verify(workspace_of(context).settings)
+    if as_json:
+        print_json({"command": "verify", "files": files, "rows": [{"problem": problem} for problem in problems]})
+    else:
+        print_rows([{"problem": problem} for problem in problems], title=f"{files} files checked; problems")
+    if problems:
+        raise IntegrityError(f"{len(problems)} lake files are damaged: restore data/ from a backup")
+
+
+@command("rejects")
+@click.option("--stage", help="Only of this stage: list, import, normalize, …")
+@click.option("--reason", help="Only with this reason.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Rows at most.")
+@JSON
+@click.pass_context
+def rejects_command(context: click.Context, stage: str | None, reason: str | None, limit: int, as_json: bool) -> None:
+    """What did not make it, where it was, and why."""
+    rows = (
+        workspace_of(context)
+        .sql(
+            "select stage, reason, path, line, detail, item_id from rejects where stage = coalesce(?, stage) "
+            "and reason = coalesce(?, reason) order by stage, reason, path, line, item_id limit ?",
+            (stage, reason, limit),
+        )
+        .to_pylist()
+    )
+    if as_json:
+        print_json({"command": "rejects", "rows": rows})
+    else:
+        print_rows(rows, ("stage", "reason", "path", "line", "detail"))

@@ -1,0 +1,328 @@
+"""A fetch from beginning to end: workers side by side, and their answers into the lake as they come."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from igtool import registry
+from igtool.clock import Clock
+from igtool.errors import IgtoolError, UsageError, first_of
+from igtool.fetching.keeping import RawFolder, raw_row
+from igtool.fetching.plan import ASKED, Estimate, FetchOptions, Handle, Plan, enqueue, estimate, make_plan
+from igtool.fetching.recorder import Reach, Recorder
+from igtool.fetching.worker import Worker
+from igtool.http import Client
+from igtool.journal import Journal
+from igtool.journal.ledger import Claimant, Ledger
+from igtool.journal.queue import ENDED, Queue, owner_name
+from igtool.pacing import Policy
+from igtool.platforms.live import PROFILE, Source
+from igtool.schedule.tiers import Tiers, tier_query
+from igtool.session import Session
+from igtool.settings import Settings
+
+_COMMIT_ANSWERS = 200
+_COMMIT_BYTES = 16 << 20
+_COMMIT_EVERY_S = 30.0
+_LOOK_S = 0.1
+
+
+@dataclass
+class FetchReport:
+    """What a fetch did: accounts by step of the plan, jobs by state, answers stored, and why a source stopped."""
+
+    steps: dict[str, int]
+    states: dict[str, int] = field(default_factory=dict)
+    answers: int = 0
+    requests: int = 0
+    cost_usd: float = 0.0
+    troubles: list[IgtoolError] = field(default_factory=list)
+
+    @property
+    def error(self) -> IgtoolError | None:
+        """The trouble that needs a person first (DESIGN §11); None when every source came to its end."""
+        return first_of(self.troubles)
+
+
+def sources_of(settings: Settings, names: Sequence[str]) -> list[Source]:
+    """The named live sources. Raises ConfigError for an unknown name, a missing key, or none at all."""
+    if not names:
+        raise UsageError(
+            "no live source was named: --source instagram_graph,instagram_web (or `sources` in igtool.toml)"
+        )
+    found: list[Source] = [registry.load("sources", name)(settings) for name in dict.fromkeys(names)]
+    for source in found:
+        source.keys()
+    return found
+
+
+@dataclass
+class Fetcher:
+    """Asks live sources for accounts, in one session. ``after_answers`` is called after each commit to the lake."""
+
+    session: Session
+    sources: Sequence[Source]
+    options: FetchOptions
+    clock: Clock = field(default_factory=Clock)
+    raw_folder: RawFolder | None = None
+    after_answers: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        self.queue = Queue(self.session.journal)
+        self.ledger = Ledger(self.session.journal)
+        self.run_id = self.session.progress.run_id
+        self.owner = owner_name()
+        self.stored = 0
+        self.wake = threading.Event()
+
+    def plan(self, wanted: Iterable[Handle]) -> Plan:
+        """What becomes of the wanted accounts now."""
+        return plan_now(self.session, self.sources, self.options, wanted, self.clock)
+
+    def run(self, wanted: Iterable[Handle]) -> FetchReport:
+        """Fetch what is due of the wanted accounts.
+
+        Everything that came is stored when this returns, also when sources stopped: see the report's ``error``.
+        Raises ConfigError for a clock that was set back, StorageError, IntegrityError.
+        """
+        now = self.clock.now()
+        self.ledger.check_clock(now)
+        self.queue.release_dead(now=now)
+        self.drain()
+        plan = self.plan(wanted)
+        report = FetchReport(plan.counts())
+        enqueue(self.queue, plan, self.sources, self.options, run=self.run_id, now=now)
+        counts = self.session.progress.of("fetch")
+        counts.skipped = sum(step not in ASKED for step in plan.steps.values())
+        with self.session.progress.stage("fetch", sum(self.queue.states(self.run_id).values())):
+            self._work(report)
+        report.requests, report.cost_usd = self.ledger.run_totals(self.run_id)
+        report.states = dict(sorted(self.queue.states(self.run_id).items()))
+        report.answers = self.stored
+        counts.new = report.states.get("done", 0) + report.states.get("private", 0)
+        counts.failed = report.states.get("dead", 0) + report.states.get("failed", 0)
+        return report
+
+    def estimates(self, plan: Plan) -> list[Estimate]:
+        """What each source that is asked first will take."""
+        found = []
+        taken: set[str] = set()
+        for source in self.sources:
+            if source.platform not in taken:
+                taken.add(source.platform)
+                handles = [handle for handle in plan.asked if handle[0] == source.platform]
+                bounds = self.options.bounds(self.session.settings)
+                found.append(estimate(source, handles, bounds, policy_of(source, self.session.settings)))
+        return found
+
+    def finish_at(self, found: Estimate) -> datetime:
+        """When an estimate's last answer would come, if it began now; known waits are counted."""
+        now = self.clock.now()
+        paces = [pace for (source, _), pace in self.ledger.paces().items() if source == found.source]
+        begins = max([now, *(max(pace.limited_until, pace.next_at) for pace in paces)])
+        return datetime.fromtimestamp(int(begins + found.seconds), UTC)
+
+    def expected_coverage(self) -> list[dict[str, Any]]:
+        """By platform: share of the accounts of earlier runs that were found, and of those with each field."""
+        found = self.session.lake.rows("from coverage order by platform")
+        ended = Counter[tuple[str, str]]()
+        for row in self.queue.counts():
+            if row["kind"] == PROFILE and row["state"] in ENDED:
+                ended[row["platform"], "found" if row["state"] in ("done", "private") else "lost"] += row["jobs"]
+        for row in found:
+            asked = ended[row["platform"], "found"] + ended[row["platform"], "lost"]
+            row["found_score"] = ended[row["platform"], "found"] / asked if asked else None
+        return found
+
+    # -- workers ------------------------------------------------------------------------------------------------
+
+    def _work(self, report: FetchReport) -> None:
+        """Run one thread a source, again if another source hands over to it, until nothing is left to ask."""
+        crew = _Crew(self, report)
+        committed_at = time.monotonic()
+        shown = 0
+        try:
+            while crew.is_at_work():
+                self.wake.wait(_LOOK_S)
+                self.wake.clear()
+                if self.ledger.answer_count() >= _COMMIT_ANSWERS or time.monotonic() - committed_at > _COMMIT_EVERY_S:
+                    if self.drain():
+                        self.after_answers()
+                    committed_at = time.monotonic()
+                shown = self._show(shown)
+        finally:
+            crew.dismiss()
+            self.drain()
+
+    def _show(self, shown: int) -> int:
+        ended = sum(count for state, count in self.queue.states(self.run_id).items() if state in ENDED)
+        if ended > shown:
+            self.session.progress.advance(ended - shown)
+        return max(ended, shown)
+
+    def others(self, source: Source) -> list[Source]:
+        """The sources of the same platform that come after ``source``."""
+        after = list(self.sources)[[one.name for one in self.sources].index(source.name) + 1 :]
+        return [one for one in after if one.platform == source.platform]
+
+    # -- answers ------------------------------------------------------------------------------------------------
+
+    def drain(self) -> int:
+        """Move answers from the journal to the lake, where absent; deleted from the journal once they are committed."""
+        moved = 0
+        while answers := self.ledger.answers(most=_COMMIT_ANSWERS, most_bytes=_COMMIT_BYTES):
+            with self.session.lake.transaction():
+                self.session.lake.append_new("raw_responses", [raw_row(answer) for answer in answers])
+            if self.raw_folder is not None:
+                self.raw_folder.write(answers)
+            self.ledger.delete_answers(answer.answer_id for answer in answers)
+            moved += len(answers)
+        self.stored += moved
+        return moved
+
+
+@dataclass
+class _Crew:
+    """The threads at work, one a source; a source that stopped with a trouble stays closed for this run."""
+
+    fetcher: Fetcher
+    report: FetchReport
+    closed: set[str] = field(default_factory=set)
+    running: dict[str, _Thread] = field(default_factory=dict)
+
+    def is_at_work(self) -> bool:
+        """Whether any thread is, after those that are needed were started. Raises what is no igtool error."""
+        for name in [name for name, thread in self.running.items() if not thread.is_alive()]:
+            self._dismissed(name, self.running.pop(name))
+        if not self.fetcher.session.stopping():
+            for source in self.fetcher.sources:
+                if source.name not in self.running and source.name not in self.closed:
+                    self._start(source)
+        return bool(self.running)
+
+    def _start(self, source: Source) -> None:
+        if self.fetcher.queue.next_due(self.fetcher.run_id, source.name) is not None:
+            self.running[source.name] = thread = _Thread(self.fetcher, source)
+            thread.start()
+
+    def _dismissed(self, name: str, thread: _Thread) -> None:
+        thread.join()
+        if thread.error is None:
+            return
+        self.closed.add(name)
+        if not isinstance(thread.error, IgtoolError):
+            raise thread.error
+        self.report.troubles.append(thread.error)
+
+    def dismiss(self) -> None:
+        """Ask every thread to stop, and wait until it has given its lease back."""
+        for thread in self.running.values():
+            thread.stop.set()
+        for thread in self.running.values():
+            thread.join()
+
+
+class _Thread(threading.Thread):
+    """A worker with its own connection to the journal and to its platform."""
+
+    def __init__(self, fetcher: Fetcher, source: Source) -> None:
+        super().__init__(name=f"fetch {source.name}", daemon=True)
+        self.fetcher, self.source = fetcher, source
+        self.stop = threading.Event()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Work until nothing is left; what went wrong is kept for the main thread."""
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - a thread hands every failure on
+            self.error = error
+        finally:
+            self.fetcher.wake.set()
+
+    def _work(self) -> None:
+        fetcher, settings = self.fetcher, self.fetcher.session.settings
+        secrets = [key.secret for key in self.source.keys() if key.secret]  # noqa: SIM118 - not a dict
+        with (
+            Journal(settings.cache, writable=False, shared=True) as journal,
+            Client(
+                timeout_s=settings.timeout_s,
+                max_bytes=settings.max_answer_mb << 20,
+                allow_loopback=settings.allow_loopback,
+                secrets=secrets,
+            ) as client,
+        ):
+            recorder = Recorder(
+                source=self.source,
+                claimant=Claimant(
+                    self.source.name,
+                    policy_of(self.source, settings),
+                    fetcher.run_id,
+                    fetcher.owner,
+                    settings.max_cost_usd,
+                ),
+                ledger=Ledger(journal),
+                queue=Queue(journal),
+                clock=fetcher.clock,
+                reach=reach_of(settings, fetcher.options),
+                others=fetcher.others(self.source),
+            )
+            Worker(recorder, client, lambda: self.stop.is_set() or fetcher.session.stopping()).run()
+
+
+def plan_now(
+    session: Session, sources: Sequence[Source], options: FetchOptions, wanted: Iterable[Handle], clock: Clock
+) -> Plan:
+    """What becomes of the wanted accounts, from the queue and from what is stored."""
+    now = clock.now()
+    handles = list(wanted)
+    return make_plan(
+        handles,
+        frozenset(source.platform for source in sources),
+        Queue(session.journal).standings(PROFILE),
+        _fresh_until(session, handles, now),
+        options,
+        now=now,
+        default_every_s=session.settings.long_tail_every_h * 3_600,
+    )
+
+
+def _fresh_until(session: Session, handles: Sequence[Handle], now: float) -> dict[Handle, float]:
+    """Until when what is stored of each account is young enough for its tier (DESIGN: tiers and cadences)."""
+    tiers = tier_query(datetime.fromtimestamp(now, UTC), Tiers.of(session.settings))
+    rows = session.lake.rows(
+        f"""
+        with wanted as (select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle),
+        named as (
+            select platform, handle as name, due_at from ({tiers})
+            union all select platform, a.platform_user_id, t.due_at from ({tiers}) t
+            join accounts a using (account_id, platform) where platform = 'youtube'
+        )
+        select w.platform, w.handle, max(epoch(n.due_at)) as until from wanted w
+        join named n on n.platform = w.platform and n.name in (w.handle, lower(w.handle))
+        where n.due_at is not null group by all
+        """,
+        ([platform for platform, _ in handles], [handle for _, handle in handles]),
+    )
+    return {(row["platform"], row["handle"]): row["until"] for row in rows}
+
+
+def policy_of(source: Source, settings: Settings) -> Policy:
+    """A source's pace with the user's values."""
+    return source.policy.adjusted(settings.rate_limit, settings.batch_size, settings.batch_pause_s)
+
+
+def reach_of(settings: Settings, options: FetchOptions) -> Reach:
+    """How far a run goes, from the settings."""
+    return Reach(
+        bounds=options.bounds(settings),
+        not_found_retry_s=settings.not_found_retry_days * 86_400,
+        failed_retry_s=settings.failed_retry_hours * 3_600,
+        max_wait_s=settings.max_wait_s,
+    )

@@ -1,0 +1,126 @@
+"""Which addresses a request may reach: public ones, checked after the name is resolved."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from collections.abc import Callable
+
+import httpcore2
+
+from igtool.http.answers import RefusedAnswer
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Listed here rather than asked of `ipaddress`, whose `is_global` differs between releases of Python.
+# https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry
+_CLOSED_V4 = tuple(
+    map(
+        ipaddress.IPv4Network,
+        (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.0.0.0/24",
+            "192.0.2.0/24",
+            "192.88.99.0/24",
+            "192.168.0.0/16",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "224.0.0.0/4",
+            "240.0.0.0/4",
+        ),
+    )
+)
+_LOOPBACK_V4 = ipaddress.IPv4Network("127.0.0.0/8")
+_LOOPBACK_V6 = ipaddress.IPv6Address("::1")
+
+_OPEN_V6 = ipaddress.IPv6Network("2000::/3")
+# The first holds Teredo and other protocol assignments, the others are for documentation.
+_CLOSED_V6 = tuple(map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20")))
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def is_allowed(address: str, *, allow_loopback: bool = False) -> bool:
+    """Whether a request may reach ``address``, an IP address as text; False for anything else.
+
+    Private, loopback, link-local, shared, multicast, reserved and documentation addresses are not; an IPv6 address
+    that carries an IPv4 address (mapped, 6to4, NAT64) is judged by that one. ``allow_loopback`` opens 127.0.0.0/8,
+    ``::1`` and the mapped form of the former, nothing else.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed == _LOOPBACK_V6:
+            return allow_loopback
+        if parsed.ipv4_mapped is not None:
+            return _is_allowed_v4(parsed.ipv4_mapped, allow_loopback=allow_loopback)
+        carried = _carried(parsed)
+        if carried is not None:
+            return _is_allowed_v4(carried, allow_loopback=False)
+        return parsed in _OPEN_V6 and not any(parsed in network for network in _CLOSED_V6)
+    return _is_allowed_v4(parsed, allow_loopback=allow_loopback)
+
+
+def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that packets to a 6to4 or NAT64 address end at, else None."""
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.sixtofour
+
+
+def _is_allowed_v4(address: ipaddress.IPv4Address, *, allow_loopback: bool) -> bool:
+    if address in _LOOPBACK_V4:
+        return allow_loopback
+    return not any(address in network for network in _CLOSED_V4)
+
+
+def resolved(host: str, port: int, left: Callable[[], float], *, allow_loopback: bool) -> list[str]:
+    """The addresses of ``host``, all of them allowed; ``left`` tells the seconds that looking them up may take.
+
+    Raises RefusedAnswer if any of them is not allowed: a name that leads to a public and to a private address is
+    how a check is led astray. Raises httpcore2.ConnectError or ConnectTimeout if there are none.
+    """
+    addresses = [host] if _is_literal(host) else _looked_up(host, port, left())
+    for address in addresses:
+        if not is_allowed(address, allow_loopback=allow_loopback):
+            where = host if address == host else f"{host} ({address})"
+            raise RefusedAnswer("forbidden-address", f"{where} is no public address; nothing is asked there")
+    return addresses
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _looked_up(host: str, port: int, seconds: float) -> list[str]:
+    """What the resolver says, in its order; on a thread of its own because it knows no time limit."""
+    found: list[str] = []
+    failed: list[str] = []
+
+    def look_up() -> None:
+        try:
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.extend(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in answers))
+        except (OSError, UnicodeError) as error:
+            failed.append(str(error))
+
+    thread = threading.Thread(target=look_up, name=f"look up {host}", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise httpcore2.ConnectTimeout(f"the name {host} was not resolved in time")
+    if not found:
+        raise httpcore2.ConnectError(f"the name {host} cannot be resolved: {''.join(failed) or 'it has no address'}")
+    return found
