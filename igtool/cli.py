@@ -9,6 +9,7 @@ from typing import Any
 import rich_click as click
 
 from igtool.commands import health as _health  # noqa: F401 - registers its commands
+from igtool.commands import schedule as _schedule  # noqa: F401 - registers its commands
 from igtool.commands.base import FORCE, JSON, Command, Stop, command, main, workspace_of
 from igtool.commands.live import CHOICE, KEEPING, PACE, REACH, live_settings, with_options
 from igtool.console import cell, logging_to, print_json, print_rows

@@ -46,7 +46,7 @@ def status(settings: Settings) -> dict[str, Any]:
         "rejects": rejects,
         "runs": runs,
         "index": _index_in_use(settings),
-        "progress": _progress(settings),
+        "progress": progress_of(settings),
     }
 
 
@@ -57,7 +57,8 @@ def _index_in_use(settings: Settings) -> str | None:
         return None
 
 
-def _progress(settings: Settings) -> Any:
+def progress_of(settings: Settings) -> Any:
+    """What the run under way, or the last one, said of itself; None when there was none."""
     path = settings.data / "progress.json"
     try:
         return json.loads(path.read_bytes())

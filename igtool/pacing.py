@@ -163,15 +163,12 @@ def decide(pace: Pace, windows: Sequence[WindowUse], quotas: Sequence[QuotaUse],
 
 
 def reserved(pace: Pace, policy: Policy, now: float, jitter_s: float) -> Pace:
-    """The pace once a request goes out."""
-    idle = now - pace.last_at >= policy.batch_pause_s
-    return replace(
-        pace,
-        batch_count=1 if idle else pace.batch_count + 1,
-        is_rest=False,
-        last_at=now,
-        next_at=now + jitter_s,
-    )
+    """The pace once a request goes out. The last of a batch brings the rest at once: its answer may never be seen."""
+    is_rested = pace.is_rest or now - pace.last_at >= policy.batch_pause_s
+    count = 1 if is_rested else pace.batch_count + 1
+    is_last = 0 < policy.batch_size <= count
+    wait = policy.batch_pause_s if is_last else jitter_s
+    return replace(pace, batch_count=count, is_rest=is_last, last_at=now, next_at=now + wait)
 
 
 def answered(pace: Pace, policy: Policy, now: float, jitter_s: float) -> Pace:

@@ -124,7 +124,7 @@ class Settings(LiveSettings):
     @classmethod
     def _with_commas(cls, value: Any) -> Any:
         """A text is a list with commas, also inside a list; a path that exists may hold commas."""
-        parts = []
+        parts: list[str] = []
         for text in [value] if isinstance(value, str) else value:
             parts += [text] if Path(text).expanduser().exists() else str(text).split(",")
         return tuple(part.strip() for part in parts if part.strip())

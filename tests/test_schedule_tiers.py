@@ -29,8 +29,9 @@ DAY = timedelta(days=1)
 
 def store(lake: Lake, accounts: dict[str, dict[str, object]]) -> None:
     """Accounts by handle; ``posts``: ages in days; ``seen``: hours since observed; ``creator``; ``every_h``."""
-    tables: dict[str, list[dict[str, object]]] = {"accounts": [], "content_items": [], "creator_links": []}
-    overrides = []
+    tables: dict[str, list[dict[str, object]]] = {
+        name: [] for name in ("accounts", "content_items", "creator_links", "schedule_overrides")
+    }
     for handle, about in accounts.items():
         platform = str(about.get("platform", "instagram"))
         account = f"{platform}:{handle}"
@@ -52,18 +53,17 @@ def store(lake: Lake, accounts: dict[str, dict[str, object]]) -> None:
         if creator := about.get("creator"):
             tables["creator_links"].append({"account_id": account, "creator_id": creator})
         if "every_h" in about or "priority" in about:
-            overrides.append((platform, handle, about.get("priority"), about.get("every_h")))
+            tables["schedule_overrides"].append(
+                {
+                    "platform": platform,
+                    "handle": handle,
+                    "priority": about.get("priority"),
+                    "every_h": about.get("every_h"),
+                }
+            )
     with lake.transaction():
         for name, rows in tables.items():
             lake.merge(name, rows)
-        lake.execute(
-            "create table if not exists schedule_overrides "
-            "(platform varchar, handle varchar, priority bigint, every_h double)"
-        )
-        for row in overrides:
-            lake.execute(
-                "insert into schedule_overrides (platform, handle, priority, every_h) values (?, ?, ?, ?)", row
-            )
 
 
 def tiered(lake: Lake) -> dict[str, dict[str, object]]:

@@ -90,10 +90,17 @@ def read_creators(creators: Sequence[str], input_path: Path | None, platform: st
         raise UsageError("nothing to enrich: give a list (igtool enrich creators.csv) or handles (igtool enrich @name)")
     if input_path is not None:
         return read_list(input_path, platform=platform)
-    first = Path(creators[0])
-    if len(creators) == 1 and (first.exists() or first.suffix.lower() in {".csv", ".tsv", ".txt", ".json", ".jsonl"}):
-        return read_list(first, platform=platform)
+    if len(creators) == 1 and _names_a_file(creators[0]):
+        return read_list(Path(creators[0]), platform=platform)
     return from_handles(list(creators), platform=platform)
+
+
+def _names_a_file(text: str) -> bool:
+    path = Path(text)
+    try:
+        return path.suffix.lower() in {".csv", ".tsv", ".txt", ".json", ".jsonl"} or path.exists()
+    except (OSError, ValueError):  # too long, or a zero byte: no file can have this name
+        return False
 
 
 def _beside(chosen: CreatorList) -> Path | None:

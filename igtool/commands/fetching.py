@@ -105,12 +105,12 @@ def print_estimates(fetcher: Fetcher, plan: Plan, *, as_json: bool) -> None:
     say("nothing was asked")
 
 
-def print_report(report: FetchReport, *, as_json: bool) -> None:
+def print_report(report: FetchReport, *, as_json: bool, command: str = "fetch") -> None:
     """What a fetch did."""
     if as_json:
         print_json(
             {
-                "command": "fetch",
+                "command": command,
                 "accounts": report.steps,
                 "rows": [{"state": state, "jobs": jobs} for state, jobs in report.states.items()],
                 "requests": report.requests,

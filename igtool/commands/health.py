@@ -5,39 +5,46 @@ from __future__ import annotations
 import rich_click as click
 
 from igtool.commands.base import JSON, command, workspace_of
-from igtool.console import print_json, print_rows, say
+from igtool.console import print_json, print_rows
 
 
 @command("status")
+@click.option("--watch", is_flag=True, help="Again and again, until Ctrl-C.")
+@click.option("--every", type=click.FloatRange(0.2), default=5.0, show_default=True, help="Seconds between two looks.")
+@click.option("--check", "is_check", is_flag=True, help="Only what breaks a rule of the settings; code 8 if any does.")
 @JSON
 @click.pass_context
-def status_command(context: click.Context, as_json: bool) -> None:
-    """What is stored, and how the last runs went."""
-    from igtool.health import status
+def status_command(context: click.Context, watch: bool, every: float, is_check: bool, as_json: bool) -> None:
+    """What is stored, what is under way, what waits until when, and how the last runs went."""
+    from igtool.commands.standing import check, print_status, watch_status
 
-    state = status(workspace_of(context).settings)
-    if as_json:
-        print_json({"command": "status", **state})
-        return
-    print_rows([{"table": name, "rows": rows} for name, rows in state["tables"].items()])
-    print_rows(state["runs"], title="\nlast runs")
-    progress = state["progress"]
-    if progress and progress["status"] == "running":
-        done, total = progress.get("done", 0), progress.get("total")
-        say(f"\nrunning or killed in {progress['stage']}: {done} of {total or '?'}; the same command goes on")
+    settings = workspace_of(context).settings
+    if is_check:
+        check(settings, as_json=as_json)
+    elif watch:
+        watch_status(settings, every)
+    else:
+        print_status(settings, as_json=as_json)
 
 
 @command("doctor")
+@click.option("--offline", is_flag=True, help="Leave out what needs the network.")
+@click.option("--source", multiple=True, help="Live sources to look at [sources].")
 @JSON
 @click.pass_context
-def doctor_command(context: click.Context, as_json: bool) -> None:
-    """Check that every part works, and say how to mend what does not."""
+def doctor_command(context: click.Context, offline: bool, source: tuple[str, ...], as_json: bool) -> None:
+    """Check that every part works, and say how to mend what does not.
+
+    Each live source gets one small request, which also shows whether a rate limit has cleared.
+    """
     from dataclasses import asdict
 
+    from igtool.commands.standing import source_checks
     from igtool.errors import ConfigError
     from igtool.health import doctor
 
-    checks = doctor(workspace_of(context).settings)
+    settings = workspace_of(context, sources=source or None).settings
+    checks = [*doctor(settings), *source_checks(settings, offline=offline)]
     if as_json:
         print_json({"command": "doctor", "rows": [asdict(check) for check in checks]})
     else:

@@ -58,7 +58,7 @@ def begin(page: Page, start: Start) -> Trail:
     """The trail of a kind that starts where a profile with its first items left off."""
     if start.cursor is None:
         return Trail()
-    ids = [item.native_id for item in page.items]
+    ids = list(dict.fromkeys(item.native_id for item in page.items))
     return Trail(start.cursor, 1, len(ids), ids[-_REMEMBERED:], [_mark(start.cursor)])
 
 
@@ -69,8 +69,9 @@ def advance(trail: Trail, page: Page, bounds: Bounds) -> str | None:
     ``cursor_cycle``, ``no_cursor``.
     """
     known = set(trail.seen)
-    new = [item for item in page.items if item.native_id not in known]
-    trail.seen = [*trail.seen, *(item.native_id for item in new)][-_REMEMBERED:]
+    new = dict.fromkeys(item.native_id for item in page.items if item.native_id not in known)
+    trail.seen = [*trail.seen, *new][-_REMEMBERED:]
+    trail.looks = 0
     trail.items += len(new)
     trail.pages += page.counted
     if page.counted and not new:

@@ -38,7 +38,6 @@ class FetchOptions:
     force: bool = False
     force_handles: frozenset[str] = frozenset()
     retry_failed: bool = False
-    priority: int = 0
 
     def bounds(self, settings: Settings) -> dict[str, Bounds]:
         """How far each wanted kind goes, from the settings."""
@@ -48,9 +47,13 @@ class FetchOptions:
 
 @dataclass
 class Plan:
-    """The steps of all wanted accounts, each account once, in the order of the list."""
+    """The steps of all wanted accounts, each account once, in the order of the list.
+
+    ``priorities``: of those that do not have the usual one, 0; a higher one goes first.
+    """
 
     steps: dict[Handle, Step] = field(default_factory=dict)
+    priorities: Mapping[Handle, int] = field(default_factory=dict)
 
     @property
     def asked(self) -> list[Handle]:
@@ -110,18 +113,16 @@ def _step(
     return "fresh" if fresh_until is not None and fresh_until > now else "ask"
 
 
-def enqueue(
-    queue: Queue, plan: Plan, sources: Sequence[Source], options: FetchOptions, *, run: str, now: float
-) -> None:
+def enqueue(queue: Queue, plan: Plan, sources: Sequence[Source], *, run: str, now: float, retry_failed: bool) -> None:
     """Make the plan's jobs wait for ``run``, and take over what earlier runs left of the wanted accounts."""
     first: dict[str, str] = {}
     for source in sources:
         first.setdefault(source.platform, source.name)
+    known = [handle for handle, step in plan.steps.items() if step != "no_source"]
     ask = [handle for handle, step in plan.steps.items() if step == "ask"]
-    queue.enqueue((Wanted(p, h, PROFILE, first[p], options.priority) for p, h in ask), run=run, now=now)
-    queue.adopt((handle for handle, step in plan.steps.items() if step != "no_source"), run=run, first=first)
-    again = [handle for handle, step in plan.steps.items() if step != "no_source"]
-    queue.revive(again, run=run, now=now, everything=options.retry_failed)
+    queue.enqueue((Wanted(*one, PROFILE, first[one[0]], plan.priorities.get(one, 0)) for one in ask), run=run, now=now)
+    queue.adopt(known, run=run, first=first)
+    queue.revive(known, run=run, now=now, everything=retry_failed)
 
 
 @dataclass(frozen=True)

@@ -102,12 +102,16 @@ class Recorder:
         try:
             page = self.source.page(tasks[0], response.body)
         except (Refused, msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            if verdict.outcome == "private":  # told in words, in place of the data
+                changes = [Change(job.job_id, PRIVATE if job.kind == PROFILE else DONE, "private") for job in grant.jobs]
+                answer = self._answer(grant, response, endpoint, verdict, is_data=False)
+                self.record(grant, verdict, answer, changes, _ok)
+                return
             verdict = Verdict("invalid", self.clean(f"{getattr(error, 'reason', 'wrong-type')}: {error}"))
             answer = self._answer(grant, response, endpoint, verdict)
             self.record(grant, verdict, answer, self.given_up(grant.jobs, verdict.words), pacing.faulted)
             return
-        changes: list[Change] = []
-        follow_ups: list[Wanted] = []
+        changes, follow_ups = list[Change](), list[Wanted]()
         for job in grant.jobs:
             self._take(job, page, changes, follow_ups)
         if verdict.outcome == "private" or (page.is_private and page.found is None):
@@ -276,9 +280,11 @@ class Recorder:
         _LOG.debug("%s %s: %s", self.source.name, grant.jobs[0].handle, verdict.outcome)
         return made[0]
 
-    def _answer(self, grant: Grant, response: Response, endpoint: str, verdict: Verdict) -> StoredAnswer:
+    def _answer(
+        self, grant: Grant, response: Response, endpoint: str, verdict: Verdict, *, is_data: bool = True
+    ) -> StoredAnswer:
         """The answer as it is kept: what is no data is kept for triage, under ``…_error`` and shortened."""
-        is_data = verdict.outcome in ("ok", "private")
+        is_data = is_data and verdict.outcome in ("ok", "private")
         body = response.body if is_data else response.body[:_KEPT_ERROR_BYTES]
         if self.secrets and any(secret.encode() in body for secret in self.secrets):
             body = self.clean(body.decode("utf-8", "replace")).encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -85,8 +85,8 @@ class Fetcher:
         """What becomes of the wanted accounts now."""
         return plan_now(self.session, self.sources, self.options, wanted, self.clock)
 
-    def run(self, wanted: Iterable[Handle]) -> FetchReport:
-        """Fetch what is due of the wanted accounts.
+    def run(self, wanted: Iterable[Handle], priorities: Mapping[Handle, int] | None = None) -> FetchReport:
+        """Fetch what is due of the wanted accounts, those with a higher priority (else 0) first.
 
         Everything that came is stored when this returns, also when sources stopped: see the report's ``error``.
         Raises ConfigError for a clock that was set back, StorageError, IntegrityError.
@@ -96,8 +96,10 @@ class Fetcher:
         self.queue.release_dead(now=now)
         self.drain()
         plan = self.plan(wanted)
+        plan.priorities = priorities or {}
         report = FetchReport(plan.counts())
-        enqueue(self.queue, plan, self.sources, self.options, run=self.run_id, now=now)
+        retry_failed = self.options.retry_failed
+        enqueue(self.queue, plan, self.sources, run=self.run_id, now=now, retry_failed=retry_failed)
         counts = self.session.progress.of("fetch")
         counts.skipped = sum(step not in ASKED for step in plan.steps.values())
         with self.session.progress.stage("fetch", sum(self.queue.states(self.run_id).values())):

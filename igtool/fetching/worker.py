@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from igtool import pacing
-from igtool.errors import BudgetError, IgtoolError, RateLimitedError, UsageError
+from igtool.errors import BudgetError, ConfigError, IgtoolError, RateLimitedError, UsageError
 from igtool.fetching.paging import trail_of
 from igtool.fetching.recorder import TRIES, Recorder, Transient
 from igtool.http import Client, NetworkError, RefusedAnswer
@@ -123,7 +123,7 @@ class Worker:
 
         retrying = Retrying(
             stop=stop_after_attempt(TRIES),
-            wait=wait_exponential_jitter(initial=2, max=60, jitter=2),
+            wait=wait_exponential(multiplier=2, max=60) + wait_random(0, 2),
             retry=retry_if_exception_type(Transient),
             sleep=lambda seconds: self.clock.sleep(seconds, self.stopping),
             reraise=True,
@@ -151,6 +151,9 @@ class Worker:
             return
         try:
             response = self.client.get(call.url, call.headers)
+        except ConfigError as error:  # an address or key that cannot be sent: `_serve` gives the lease back
+            self.recorder.record(grant, Verdict("invalid", self.recorder.clean(str(error))), None, ())
+            raise
         except NetworkError as error:
             self.recorder.failed(
                 grant, Verdict("transient", self.recorder.clean(str(error))), None, call.endpoint, is_last=is_last

@@ -47,7 +47,7 @@ _Headers = dict[str, tuple[str, str]]
 
 
 class Client:
-    """The answers to GET requests; used by one thread. A context manager that closes its connections.
+    """The answers to requests; used by one thread. A context manager that closes its connections.
 
     ``timeout_s``: until an answer is complete, from looking up the name to the last byte, redirects included.
     ``max_bytes``: of one body, unpacked. ``allow_loopback``: also reach this machine, for tests. ``secrets``: texts
@@ -93,6 +93,16 @@ class Client:
             target = following
         raise RefusedAnswer("too-many-redirects", f"{self._shown(url)} leads on after {self._max_redirects} redirects")
 
+    def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+        """The answer to ``body`` sent to ``url``. A redirect is refused; raises what ``get`` raises."""
+        began = time.monotonic()
+        self._deadline.start(self._timeout_s)
+        target = self._first(url)
+        with self._translated(target), self._asked(target, _fields(headers or {}), body) as answer:
+            if self._location(answer) is not None:
+                raise RefusedAnswer("bad-redirect", "what is sent there is not sent anywhere else")
+            return self._response(target, answer, began)
+
     def close(self) -> None:
         """Close all connections."""
         for pool in self._pools.values():
@@ -105,12 +115,14 @@ class Client:
         self.close()
 
     @contextmanager
-    def _asked(self, target: httpx2.URL, fields: _Headers) -> Iterator[httpcore2.Response]:
+    def _asked(self, target: httpx2.URL, fields: _Headers, body: bytes | None = None) -> Iterator[httpcore2.Response]:
         """The answer to one request, as far as its headers; what is left unread of it closes the connection."""
+        length = [] if body is None else [(b"Content-Length", str(len(body)).encode())]
         request = httpcore2.Request(
-            b"GET",
+            b"GET" if body is None else b"POST",
             httpcore2.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path),
-            headers=[(b"Host", target.netloc), *((n.encode(), v.encode()) for n, v in fields.values())],
+            headers=[(b"Host", target.netloc), *((n.encode(), v.encode()) for n, v in fields.values()), *length],
+            content=body,
         )
         answer = self._pool(target.scheme).handle_request(request)
         try:
@@ -192,9 +204,12 @@ class Client:
     def _following(self, target: httpx2.URL, location: bytes) -> httpx2.URL:
         """The address that a redirect from ``target`` leads to."""
         try:
-            following = target.join(location.decode())
+            given = httpx2.URL(location.decode())
+            following = target.join(given)
         except (httpx2.InvalidURL, ValueError) as error:
             raise self._astray("bad-redirect", target, "an address that cannot be read") from error
+        if given.scheme in _DEFAULT_PORTS and not given.host:  # joined, it would pass for a path on the same host
+            raise self._astray("bad-redirect", target, "an address without a host")
         if following.scheme not in _DEFAULT_PORTS:
             raise self._astray("forbidden-address", target, f"{following.scheme[:20]!r}, which is not the web")
         try:

@@ -13,7 +13,7 @@ from igtool.errors import ConfigError
 from igtool.journal import queue
 from igtool.journal.queue import Change, Job, Wanted
 from igtool.journal.store import Journal
-from igtool.pacing import Decision, Pace, Policy, QuotaUse, WindowUse, day_start, decide, effective, reserved
+from igtool.pacing import Decision, Limit, Pace, Policy, QuotaUse, WindowUse, day_start, decide, effective, reserved
 
 MAX_SET_BACK_S = 86_400.0
 """A clock that is so far behind what was already done is wrong, or was."""
@@ -266,18 +266,19 @@ def next_jobs(claimant: Claimant, now: float, together: Callable[[Job], int]) ->
     return lambda cursor: queue.due(cursor, run=claimant.run, source=claimant.source, now=now, together=together)
 
 
-def _window(cursor: Any, source: str, key: str, limit: Any, now: float) -> WindowUse:
-    of = "from requests where source = ? and key = ? and (? is null or endpoint = ?)"
-    values = (source, key, limit.endpoint, limit.endpoint)
-    count, oldest = cursor.execute(
-        f"select count(*), min(at) {of} and at > ?", (*values, now - limit.window_s)
-    ).fetchone()
+def _window(cursor: Any, source: str, key: str, limit: Limit, now: float) -> WindowUse:
+    """How full a window is. What is still under way has yet to reach the platform: it counts as made now."""
+    seen = (
+        "from (select case when outcome is null then max(at, ?) else at end as seen from requests "
+        "where source = ? and key = ? and at > ? and (? is null or endpoint = ?)) where seen > ?"
+    )
+    since = now - limit.window_s
+    values = (now, source, key, min(since, now - queue.LEASE_S), limit.endpoint, limit.endpoint, since)
+    count, oldest = cursor.execute(f"select count(*), min(seen) {seen}", values).fetchone()
     blocking = None
     if count >= limit.requests:
-        row = cursor.execute(
-            f"select at {of} order by at desc limit 1 offset ?", (*values, limit.requests - 1)
-        ).fetchone()
-        blocking = row[0]
+        row = cursor.execute(f"select seen {seen} order by seen desc limit 1 offset ?", (*values, limit.requests - 1))
+        (blocking,) = row.fetchone()
     return WindowUse(limit, count, oldest or now, blocking)
 
 

@@ -318,8 +318,9 @@ def owner_name() -> str:
 def is_alive(owner: str) -> bool:
     """Whether the process that called itself ``owner`` still runs on this machine."""
     pid, _, started = owner.partition(":")
-    with suppress(ProcessLookupError, ValueError):
-        os.kill(int(pid), 0)
+    with suppress(ProcessLookupError, ValueError, OverflowError):
+        with suppress(PermissionError):  # there is such a process, of another user: the time of its start decides
+            os.kill(int(pid), 0)
         return _started(int(pid)) == started
     return False
 

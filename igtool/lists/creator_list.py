@@ -155,10 +155,10 @@ def from_handles(handles: Sequence[str], *, platform: str | None = None) -> Crea
     for text in texts:
         row = reader.add(None, (text,))
         if row.reason == UNSUPPORTED.reason:
-            raise UsageError(f"{text!r} is not on Instagram or YouTube: only those two are supported")
+            raise UsageError(f"{text[:60]!r} is not on Instagram or YouTube: only those two are supported")
         if row.reason is not None:
             raise UsageError(
-                f"{text!r} cannot be a handle: give @name or a profile address, for example "
+                f"{text[:60]!r} cannot be a handle: give @name or a profile address, for example "
                 "https://www.instagram.com/name"
             )
     return CreatorList("command line", None, tuple(reader.rows), ("handle",), "handle", reader.odd)

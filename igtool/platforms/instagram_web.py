@@ -30,6 +30,7 @@ ITEMS_A_PAGE = 12
 """What instagram.com itself asks for."""
 
 _HANDLE = re.compile(r"[A-Za-z0-9._]{1,30}")
+_CURSOR = re.compile(r"[!-~]{1,2000}")
 _REDIRECTED: tuple[tuple[str, Outcome], ...] = (
     ("/challenge", "blocked"),
     ("/checkpoint", "blocked"),
@@ -158,6 +159,8 @@ class InstagramWeb(Source):
         if not task.target:
             raise Refused("missing-target", f"the posts of {task.handle} are asked by user id, and none is known")
         variables: dict[str, str | int] = {"id": task.target, "first": self.settings.page_size or ITEMS_A_PAGE}
+        if task.cursor and not _CURSOR.fullmatch(task.cursor):
+            raise Refused("bad-cursor", f"{task.cursor[:80]!r} is no place in a list of posts")
         if task.cursor:
             variables["after"] = task.cursor
         return urlencode({"query_hash": TIMELINE_QUERY, "variables": msgspec.json.encode(variables).decode()})

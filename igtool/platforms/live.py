@@ -134,9 +134,12 @@ class Source(ABC):
         """How many tasks like ``task`` fit into one request."""
         return 1
 
-    def requests_for(self, kind: str, pages: int) -> int:  # noqa: ARG002 - it differs by kind in some sources
-        """How many requests ``pages`` pages of a kind take at most, besides the profile's."""
-        return pages
+    def requests_for(self, kind: str, pages: int) -> int:
+        """How many requests ``pages`` pages of a kind take at most, besides the profile's.
+
+        In most sources that one holds the first page of posts.
+        """
+        return max(0, pages - 1) if kind == POSTS else pages
 
     def judge(self, response: Response) -> Verdict:
         """What ``response`` means; a source overrides it for what its platform says in its own way."""

@@ -158,6 +158,10 @@ class YouTube(Source):
         """50 profiles that are asked by channel id; a handle takes a request of its own."""
         return TOGETHER if task.kind == PROFILE and _CHANNEL_ID.fullmatch(task.handle) else 1
 
+    def requests_for(self, kind: str, pages: int) -> int:  # noqa: ARG002 - there is one further kind
+        """Two requests a page: the list, and its videos."""
+        return 2 * pages
+
     def call(self, tasks: Sequence[Task], key: Key) -> Call:
         """The request for ``tasks``: profiles by channel id, or one task. Raises UsageError for a bad handle."""
         task = tasks[0]

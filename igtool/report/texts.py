@@ -26,7 +26,6 @@ REASONS = {
     "wrong-subject": "An answer about another account than the one that was asked for.",
     "too-many-items": "A page with more items than such a page can have.",
     "bad-cursor": "A place in a list that the platform would not understand; the list ends there.",
-    "bad-handle": "A handle that this platform does not allow.",
     "missing-target": "The account's own id is not known, so what lies under it cannot be asked for.",
     "partly-read": "Read, except for some of its parts; the detail says which.",
     "error-rate_limited": "The platform asked to wait instead of answering. Fetch it again later.",

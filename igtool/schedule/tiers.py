@@ -143,27 +143,25 @@ def tier_query(now: datetime, tiers: Tiers) -> str:
     cadence_h, due_at, overdue_h (negative: not due yet; NULL: never observed, so due). Items that claim to be
     published after ``now`` are left out: one wrong date would keep an account active for ever.
     """
-    at = f"to_timestamp({_seconds(now)!r}::double)"
+    at_s = f"{_seconds(now)!r}::double"  # seconds, because arithmetic with intervals takes ten times as long
     priorities = " ".join(f"when '{tier}' then {PRIORITY[tier]}" for tier in TIERS)
     return f"""
         with posting as (
-            select account_id, max(published_at) as newest_at, min(published_at) as oldest_at,
-                   count(*) filter (epoch({at} - published_at) <= {RATE_DAYS * 86_400!r}::double) as recent
-            from content_items where published_at <= {at} group by account_id
+            select account_id, epoch(max(published_at)) as newest_s, epoch(min(published_at)) as oldest_s,
+                   count(*) filter (published_at >= to_timestamp({at_s} - {RATE_DAYS * 86_400!r}::double)) as recent
+            from content_items where published_at <= to_timestamp({at_s}) group by account_id
         ), known as (
-            select a.account_id, a.platform, a.handle, l.creator_id, a.observed_at, p.newest_at as own_newest_at,
+            select a.account_id, a.platform, a.handle, l.creator_id, a.observed_at, p.newest_s as own_newest_s,
                    p.recent * 7 / greatest({_LEAST_RATE_DAYS!r}::double, least({RATE_DAYS!r}::double,
-                       epoch({at} - p.oldest_at) / 86400)) as items_per_week
+                       ({at_s} - p.oldest_s) / 86400)) as items_per_week
             from accounts a left join posting p using (account_id) left join creator_links l using (account_id)
         ), newest as (
-            select creator_id, max(own_newest_at) as newest_at from known
+            select creator_id, max(own_newest_s) as newest_s from known
             where creator_id is not null group by creator_id
         ), tiered as (
-            select k.*, case when k.creator_id is null then k.own_newest_at else n.newest_at end as newest_at,
-                   epoch({at} - case when k.creator_id is null then k.own_newest_at else n.newest_at end) / 86400
-                       as age_days,
-                   case when age_days <= {tiers.active_days!r}::double then 'active'
-                        when age_days <= {tiers.semi_active_days!r}::double then 'semi_active'
+            select k.*, case when k.creator_id is null then k.own_newest_s else n.newest_s end as last_s,
+                   case when {at_s} - last_s <= {tiers.active_days * 86_400!r}::double then 'active'
+                        when {at_s} - last_s <= {tiers.semi_active_days * 86_400!r}::double then 'semi_active'
                         else 'long_tail' end as tier,
                    o.every_h, o.priority as own_priority
             from known k left join newest n using (creator_id)
@@ -173,9 +171,9 @@ def tier_query(now: datetime, tiers: Tiers) -> str:
         )
         select account_id, platform, handle, creator_id, tier,
                coalesce(own_priority, case tier {priorities} end)::bigint as priority,
-               newest_at, items_per_week, observed_at, cadence_h,
-               observed_at + to_microseconds((cadence_h * 3.6e9)::bigint) as due_at,
-               epoch({at} - observed_at) / 3600 - cadence_h as overdue_h
+               to_timestamp(last_s) as newest_at, items_per_week, observed_at, cadence_h,
+               to_timestamp(epoch(observed_at) + cadence_h * 3600) as due_at,
+               ({at_s} - epoch(observed_at)) / 3600 - cadence_h as overdue_h
         from paced
     """
 

@@ -29,7 +29,7 @@ def web(ask: Ask) -> Reply:
         return Reply(200, body=LOGIN_PAGE, headers={"content-type": "text/html; charset=utf-8"})
     if ask.endpoint not in (PROFILE, POSTS):
         return page_of(404)
-    if ask.headers.get("x-ig-app-id") != APP_ID:
+    if ask.headers.get("x-ig-app-id") != APP_ID and not ask.is_elsewhere:  # a redirect takes no headers along
         return Reply(400, {"message": "useragent mismatch", "status": "fail"})
     if not ask.people:
         return Reply(200, {"data": {"user": None}, "status": "ok"})

@@ -191,14 +191,14 @@ _PROFILES = {
     "body-with-bom": (_coded("utf-8-sig"), DONE),
 }
 _CURSORS = {
-    "cursor-same": Behaviour(_same_cursor, DONE.because("repeated-cursor"), endpoints=_PAGES),
-    "cursor-a-b-a": Behaviour(_two_cursors, DONE.because("repeated-cursor"), endpoints=_PAGES),
-    "page-nothing-new": Behaviour(_nothing_new, DONE.because("no-new-item"), endpoints=_PAGES),
-    "page-empty-with-more": Behaviour(_altered(_empty_page), DONE.because("no-new-item"), endpoints=_PAGES),
+    "cursor-same": Behaviour(_same_cursor, DONE.because("repeated_cursor"), endpoints=_PAGES),
+    "cursor-a-b-a": Behaviour(_two_cursors, DONE.because("cursor_cycle"), endpoints=_PAGES),
+    "page-nothing-new": Behaviour(_nothing_new, DONE.because("no_new_item"), endpoints=_PAGES),
+    "page-empty-with-more": Behaviour(_altered(_empty_page), DONE.because("no_new_item"), endpoints=_PAGES),
     "page-items-twice": Behaviour(_altered(_twice), DONE, ("web", "graph", "tikhub"), _PAGES),
     "page-cut": Behaviour(_cut, TRANSIENT),
     "cursor-withheld": Behaviour(_altered(_cursor_withheld), DONE, ("web", "tikhub"), _PAGES),
-    "cursor-lost": Behaviour(_cursor_lost, DONE.because("no-cursor"), ("web", "tikhub"), _PAGES),
+    "cursor-lost": Behaviour(_cursor_lost, DONE.because("no_cursor"), ("web", "tikhub"), _PAGES),
     "cursor-of-100-kb": Behaviour(
         _altered(lambda e, document: set_following(e.ask, document, "c" * 100_000, more=True)),
         UNCLEAR,

@@ -254,6 +254,6 @@ _REDIRECTS = {
     "redirect-elsewhere": Behaviour(redirect(_elsewhere), DONE),
     "redirect-without-address": Behaviour(lambda e: e.answer(Reply(302, body=b"")), INVALID.because("bad-redirect")),
     "redirect-to-garbage": Behaviour(_to("http://[::bad"), INVALID),
-    "redirect-to-empty-host": Behaviour(_to("http:///nowhere"), INVALID),
+    "redirect-to-empty-host": Behaviour(_to("http:///nowhere"), INVALID.because("bad-redirect")),
 }
 BEHAVIOURS = _CONNECTION | _HEADERS | _ENCODINGS | _REDIRECTS

@@ -1,0 +1,321 @@
+"""An overnight fetch at a fast clock against the platform server: what it takes, and what killing it changes.
+
+``night``: 4,000 profiles from one process; ``pages``: the same with two pages of posts; ``kills`` and ``stops``:
+SIGKILL and SIGTERM at random moments, compared with an undisturbed run; ``locked``: two processes at once; ``naive``:
+the loop that people write instead; ``idle``: what waiting costs at the true clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.overnight import handles
+from igtool.lake import Lake
+
+ROOT = Path(__file__).parents[1]
+FACTOR = 1_000.0
+LIMIT, WINDOW_S = 10, 60.0
+COMPARED = {
+    "raw_responses": "select source, endpoint, subject, status, outcome, sha256 from raw_responses",
+    "accounts": "select * exclude (answer_id, observed_at) from accounts",
+    "content_items": "select * exclude (answer_id, observed_at) from content_items",
+    "metric_snapshots": "select * exclude (answer_id, observed_at) from metric_snapshots",
+    "rejects": "select * exclude (item_id) from rejects",
+}
+"""What must be the same however often a run was killed: everything but when, and ids made from when."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """The platform server as a process: its address, and the file with a line for each request."""
+
+    url: str
+    log: Path
+
+    def requests(self, skip: int = 0) -> list[dict[str, Any]]:
+        """What was asked, in order, without the first ``skip``."""
+        with self.log.open() as lines:
+            return [json.loads(line) for line in lines][skip:]
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """A server that runs while the block does."""
+    log = folder / "requests.jsonl"
+    command = [sys.executable, "-m", "tests.platform_server", "--log", str(log), "--scale", str(FACTOR)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield Server(process.stdout.readline().strip(), log)
+        finally:
+            process.terminate()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A fetch in a workspace of its own: how many handles, how many pages of posts, at which clock."""
+
+    workspace: Path
+    server: Server
+    handles: int
+    pages: int = 0
+    factor: float = FACTOR
+    epoch: float = 0.0
+
+    def start(self, *more: str) -> subprocess.Popen[str]:
+        """The process; the same job again goes on where the last one was."""
+        values = {"url": self.server.url, "handles": self.handles, "pages": self.pages, "factor": self.factor}
+        flags = [f"--{name}={value}" for name, value in values.items()]
+        command = [sys.executable, "-m", "benchmarks.overnight", str(self.workspace), *flags, f"--epoch={self.epoch}"]
+        return subprocess.Popen([*command, *more], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run(self, *more: str) -> dict[str, Any]:
+        """The figures of a run to its end."""
+        process = self.start(*more)
+        output, errors = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"the fetch ended with {process.returncode}: {errors}")
+        figures: dict[str, Any] = json.loads(output)
+        return figures
+
+
+def tables(workspace: Path) -> dict[str, list[str]]:
+    """The rows of the compared tables as text, sorted; a row that is there twice is twice in it."""
+    with Lake(workspace / "data", writable=False) as lake:
+        return {name: sorted(repr(row) for row in lake.rows(query)) for name, query in COMPARED.items()}
+
+
+def question(record: dict[str, Any]) -> tuple[Any, ...]:
+    """What a line of the server's log asked for."""
+    return record["platform"], record["endpoint"], tuple(record["subjects"]), record["cursor"]
+
+
+def asked_twice(records: list[dict[str, Any]]) -> int:
+    """Questions beyond the first of their kind; the second look at a page that says nothing is no duplicate."""
+    counts = Counter(question(record) for record in records)
+    return sum(count - (2 if name[2] and name[2][0].startswith("html_") else 1) for name, count in counts.items())
+
+
+def tightest_s(times: list[float]) -> float:
+    """The shortest time in which one request more than allowed came, in seconds of the fetch's clock."""
+    ordered = sorted(times)
+    return min((b - a for a, b in zip(ordered, ordered[LIMIT:], strict=False)), default=float("inf"))
+
+
+def ledger_times(workspace: Path) -> list[float]:
+    """When each request counts from, as the ledger has it."""
+    connection = sqlite3.connect(f"file:{workspace}/cache/journal.sqlite?mode=ro", uri=True)
+    try:
+        return [at for (at,) in connection.execute("select at from requests")]
+    finally:
+        connection.close()
+
+
+def windows(workspace: Path, records: list[dict[str, Any]]) -> str:
+    """Both views of the window: 60 s or more between a request and the tenth after it."""
+    arrived = tightest_s([record["at"] * FACTOR for record in records])
+    entered = tightest_s(ledger_times(workspace))
+    return f"{LIMIT + 1} requests never within {entered:.3f} s (ledger), {arrived:.3f} s (server)"
+
+
+def losses(workspace: Path, count: int) -> int:
+    """Handles of which no answer is in the lake."""
+    with Lake(workspace / "data", writable=False) as lake:
+        found = {row["subject"] for row in lake.rows("select distinct subject from raw_responses")}
+    return len(set(handles(count)) - found)
+
+
+def show_cost(name: str, figures: dict[str, Any]) -> None:
+    """One line: processor time and memory of a night."""
+    took, requests = figures["fetch"], figures["requests"]
+    each_ms = took["cpu_s"] / requests * 1000
+    print(
+        f"{name}: {requests} requests in {took['wall_s']:.1f} s, {each_ms:.2f} ms CPU a request, "
+        f"peak {took['peak_mb']:.0f} MB; start {figures['start']['cpu_s']:.2f} s CPU",
+        flush=True,
+    )
+
+
+def bench_night(folder: Path, server: Server, count: int, pages: int) -> None:
+    """A whole night, undisturbed."""
+    job = Job(folder / f"night{pages}", server, count, pages, epoch=time.time())
+    before = len(server.requests())
+    figures = job.run()
+    records = server.requests(before)
+    show_cost(f"{count} handles, {pages} pages", figures)
+    after = figures["normalize"]
+    print(
+        f"  {figures['virtual_s'] / 3600:.1f} h of its clock, {figures['answers']} answers, {figures['states']}\n"
+        f"  asked twice {asked_twice(records)}, lost {losses(job.workspace, count)}\n"
+        f"  {windows(job.workspace, records)}\n"
+        f"  then normalize: {after['wall_s']:.1f} s, peak {after['peak_mb']:.0f} MB",
+        flush=True,
+    )
+
+
+def bench_naive(folder: Path, server: Server, count: int) -> None:
+    """The loop with a sleep."""
+    show_cost("naive loop", Job(folder / "naive", server, count, epoch=time.time()).run("--naive"))
+
+
+def bench_idle(folder: Path, server: Server, seconds: float) -> None:
+    """Processor time of a rest, at the true clock, with thousands of handles still to come; then SIGTERM."""
+    job = Job(folder / "idle", server, 4_000, factor=1.0, epoch=time.time())
+    before = len(server.requests())
+    process = job.start("--batch-size=3")
+    while len(server.requests()) < before + 3:
+        time.sleep(0.5)
+    time.sleep(2)
+    used = _cpu_s(process.pid)
+    time.sleep(seconds)
+    used = _cpu_s(process.pid) - used
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    print(
+        f"waiting: {used / seconds * 1000:.2f} ms CPU a second; after SIGTERM it ended with {process.returncode} "
+        f"in {time.monotonic() - began:.2f} s",
+        flush=True,
+    )
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Campaign:
+    """Processes ended by ``number`` at random moments, half of them while a request is under way."""
+
+    job: Job
+    number: signal.Signals
+    wanted: int
+    chance: random.Random
+    life_s: float
+    done: int = 0
+
+    def run(self) -> None:
+        """Start the job until it ends by itself; until then, end it ``wanted`` times."""
+        while True:
+            process = self.job.start()
+            if self.done < self.wanted:
+                self._let_live(process)
+                if process.poll() is None:
+                    process.send_signal(self.number)
+            output, errors = process.communicate()
+            if process.returncode == 0:
+                return
+            self.done += 1
+            allowed = {-self.number, 130, 143} if self.number == signal.SIGTERM else {-self.number}
+            if process.returncode not in allowed:
+                raise SystemExit(f"a fetch ended with {process.returncode}: {output}{errors}")
+
+    def _let_live(self, process: subprocess.Popen[str]) -> None:
+        log, until = self.job.server.log, time.monotonic() + self.chance.uniform(0.05, 2 * self.life_s)
+        while time.monotonic() < until and process.poll() is None:
+            time.sleep(0.01)
+        size, patience = log.stat().st_size, time.monotonic() + 3
+        if self.chance.random() < 0.5:  # in the middle of things: a request has just come in
+            while log.stat().st_size == size and time.monotonic() < patience and process.poll() is None:
+                time.sleep(0.0005)
+            time.sleep(self.chance.uniform(0, 0.006))
+
+
+def bench_ends(folder: Path, server: Server, number: signal.Signals, wanted: int, count: int, seed: int) -> int:
+    """A run that is ended ``wanted`` times against an undisturbed one; how many tables differ or limits are broken."""
+    began = time.monotonic()
+    undisturbed = Job(folder / f"calm{number}", server, count, 2, epoch=time.time())
+    undisturbed.run()
+    length = time.monotonic() - began
+    expected = tables(undisturbed.workspace)
+    before, chance = len(server.requests()), random.Random(seed)
+    done = runs = wrong = again = 0
+    while done < wanted:
+        runs += 1
+        job = Job(folder / f"ended{number}", server, count, 2, epoch=time.time())
+        campaign = Campaign(job, number, wanted - done, chance, 0.9 + length / wanted)
+        campaign.run()
+        done += campaign.done
+        records = server.requests(before)
+        before += len(records)
+        found = tables(job.workspace)
+        differing = [name for name in expected if expected[name] != found[name]]
+        twice, lost = asked_twice(records), losses(job.workspace, count)
+        again += twice
+        most = campaign.done if number == signal.SIGKILL else 0
+        is_tight = min(tightest_s(ledger_times(job.workspace)), WINDOW_S) < WINDOW_S - 0.001
+        wrong += len(differing) + (twice > most) + lost + is_tight
+        print(
+            f"  run {runs}: {campaign.done} times {number.name}, asked twice {twice}, lost {lost}, differing tables: "
+            f"{', '.join(differing) or 'none'}; {windows(job.workspace, records)}",
+            flush=True,
+        )
+        shutil.rmtree(job.workspace)
+    rows = ", ".join(f"{len(found)} {name}" for name, found in expected.items())
+    print(
+        f"{done} times {number.name} over {runs} runs of {count} handles ({rows}): asked twice {again}, wrong {wrong}"
+    )
+    return wrong
+
+
+def bench_locked(folder: Path, server: Server) -> int:
+    """Two processes on one workspace: the second says so and changes nothing."""
+    job = Job(folder / "locked", server, 200, epoch=time.time())
+    before = len(server.requests())
+    first = job.start()
+    while len(server.requests()) < before + 3:
+        time.sleep(0.1)
+    second = job.start()
+    _, errors = second.communicate()
+    first.communicate()
+    twice = asked_twice(server.requests(before))
+    print(
+        f"a second process ended with {second.returncode} ({errors.strip()}); first {first.returncode}, twice {twice}"
+    )
+    return (second.returncode, first.returncode, twice) != (7, 0, 0)
+
+
+def main() -> None:
+    """Run the named parts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="*", default=["night", "pages", "naive", "idle", "locked", "kills", "stops"])
+    parser.add_argument("--handles", type=int, default=4_000)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=20261001)
+    given = parser.parse_args()
+    count, kills, seed = given.handles, given.kills, given.seed
+    with tempfile.TemporaryDirectory() as name, serving(Path(name)) as server:
+        folder = Path(name)
+        parts: dict[str, Callable[[], int | None]] = {
+            "night": lambda: bench_night(folder, server, count, 0),
+            "pages": lambda: bench_night(folder, server, count, 2),
+            "naive": lambda: bench_naive(folder, server, min(count, 1_000)),
+            "idle": lambda: bench_idle(folder, server, 60),
+            "locked": lambda: bench_locked(folder, server),
+            "kills": lambda: bench_ends(folder, server, signal.SIGKILL, kills, count, seed),
+            "stops": lambda: bench_ends(folder, server, signal.SIGTERM, max(kills // 5, 2), count, seed),
+        }
+        wrong = [part for part in given.only if parts[part]()]
+    if wrong:
+        raise SystemExit(f"wrong: {', '.join(wrong)}")
+
+
+if __name__ == "__main__":
+    main()

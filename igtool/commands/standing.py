@@ -1,0 +1,102 @@
+"""What ``igtool status`` and ``igtool doctor`` say about live data."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from igtool.clock import Clock
+from igtool.console import print_json, print_rows, say
+from igtool.errors import ConfigError, FinishedWithRejects, RateLimitedError, UsageError
+from igtool.fetching.probe import probe
+from igtool.fetching.status import alerts, live_status, tell
+from igtool.health import Check, status
+from igtool.journal import Journal
+from igtool.lake import Lake
+from igtool.settings import Settings
+
+
+def print_status(settings: Settings, *, as_json: bool) -> None:
+    """Tables, runs, and how live data stands."""
+    state = {**status(settings), **live_status(settings, Clock())}
+    if as_json:
+        print_json({"command": "status", **state})
+        return
+    print_rows([{"table": name, "rows": rows} for name, rows in state["tables"].items()])
+    print_rows(state["runs"], title="\nlast runs")
+    _print_live(state)
+
+
+def _print_live(state: dict[str, Any]) -> None:
+    if state["sources"]:
+        print_rows(state["sources"], title="\nlive sources")
+    if state["answers_on_their_way"]:
+        say(f"{state['answers_on_their_way']} answers are stored and on their way into the tables")
+    progress = state.get("progress")
+    if progress and progress["status"] == "running":
+        done, total = progress.get("done", 0), progress.get("total")
+        say(f"\nrunning or killed in {progress['stage']}: {done} of {total or '?'}; the same command goes on")
+
+
+def watch_status(settings: Settings, every_s: float) -> None:
+    """The live part of the status, again and again."""
+    from igtool.health import progress_of
+
+    clock = Clock()
+    try:
+        while True:
+            if sys.stdout.isatty():
+                sys.stdout.write("\x1b[2J\x1b[H")
+            print_rows([{"at": clock.moment()}])
+            _print_live({**live_status(settings, clock), "progress": progress_of(settings)})
+            sys.stdout.flush()
+            clock.sleep(every_s)
+    except KeyboardInterrupt:
+        return
+
+
+def check(settings: Settings, *, as_json: bool) -> None:
+    """Print and tell what breaks a rule. Raises FinishedWithRejects when anything does."""
+    clock = Clock()
+    with Journal(settings.cache, writable=False) as journal:
+        try:
+            with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+                found = alerts(settings, lake, journal, clock)
+        except UsageError:
+            found = alerts(settings, None, journal, clock)
+    rows = [asdict(alert) for alert in found]
+    if as_json:
+        print_json({"command": "status", "rows": rows})
+    elif rows:
+        print_rows(rows)
+    for trouble in tell(settings, found):
+        say(f"igtool: {trouble}")
+    if found:
+        raise FinishedWithRejects(f"{len(found)} rules are broken: {', '.join(alert.rule for alert in found)}")
+    if not as_json:
+        say("all rules are kept")
+
+
+def source_checks(settings: Settings, *, offline: bool) -> list[Check]:
+    """A check for each live source that the settings name; the others are not asked."""
+    from igtool import registry
+
+    known = registry.names("sources")
+    named = [name for name in settings.sources if name in known]
+    return [_source_check(settings, name, offline=offline) for name in named]
+
+
+def _source_check(settings: Settings, name: str, *, offline: bool) -> Check:
+    from igtool import registry
+
+    try:
+        source = registry.load("sources", name)(settings)
+        keys = len(source.keys())
+        if offline:
+            return Check(name, True, f"{keys} key(s) set; not asked")
+        return Check(name, True, probe(source, settings, Clock()))
+    except ConfigError as error:
+        return Check(name, False, str(error), "set or renew its key, see docs/live.md")
+    except RateLimitedError as error:
+        return Check(name, False, str(error), "wait; `igtool status` shows the next wake")

@@ -1,0 +1,77 @@
+"""What the schedule wants looked at now: accounts that are due, and some that were never looked at."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from igtool.lake import Reader
+from igtool.schedule.tiers import PRIORITY, Tiers, due_accounts, tier_query
+
+_CHANNEL_ID = re.compile(r"UC[A-Za-z0-9_-]{22}")
+
+
+@dataclass(frozen=True)
+class Due:
+    """An account to look at: how it is asked for, its tier (or ``backfill``), and how late the look is, in hours."""
+
+    platform: str
+    handle: str
+    tier: str
+    priority: int
+    overdue_h: float | None
+
+
+def due_now(lake: Reader, now: datetime, tiers: Tiers, *, limit: int | None, backfill: int) -> list[Due]:
+    """What is due, the first to be looked at first: at most ``limit`` accounts, then at most ``backfill`` new ones.
+
+    A YouTube channel is named by its id, so that one request serves fifty of them.
+    """
+    rows = due_accounts(lake, now, tiers, limit).to_pylist()
+    found = [
+        Due(row["platform"], name, row["tier"], int(row["priority"]), row["overdue_h"])
+        for row in rows
+        if (name := _asked_as(row["platform"], row["handle"], row["account_id"]))
+    ]
+    room = backfill if limit is None else min(backfill, limit - len(found))
+    return found + (_never_seen(lake, room) if room > 0 else [])
+
+
+def _asked_as(platform: str, handle: str | None, account_id: str) -> str | None:
+    native = account_id.partition(":")[2]
+    return native if platform == "youtube" and _CHANNEL_ID.fullmatch(native) else handle
+
+
+def _never_seen(lake: Reader, limit: int) -> list[Due]:
+    """Watched accounts of which nothing is stored, in the order of their lists."""
+    rows = lake.arrow(
+        "select w.platform, w.handle from (select platform, handle, min((list_name, line)) as place "
+        "from watchlist group by all) w anti join accounts a on a.platform = w.platform "
+        "and (a.handle = lower(w.handle) or a.platform_user_id = w.handle) order by place, handle limit ?",
+        (limit,),
+    ).to_pylist()
+    return [Due(row["platform"], row["handle"], "backfill", PRIORITY["backfill"], None) for row in rows]
+
+
+def next_due(lake: Reader, now: datetime, tiers: Tiers) -> datetime | None:
+    """When the next account becomes due that is not due yet; None when there is none."""
+    (row,) = lake.arrow(f"select min(due_at) as at from ({tier_query(now, tiers)}) where overdue_h < 0").to_pylist()
+    found: datetime | None = row["at"]
+    return found
+
+
+def by_tier(due: Iterable[Due]) -> list[dict[str, object]]:
+    """Accounts by tier and platform, and the longest wait among them."""
+    counts: Counter[tuple[int, str, str]] = Counter()
+    latest: dict[tuple[int, str, str], float] = {}
+    for one in due:
+        key = (-PRIORITY[one.tier], one.tier, one.platform)
+        counts[key] += 1
+        latest[key] = max(latest.get(key, 0.0), one.overdue_h or 0.0)
+    return [
+        {"tier": key[1], "platform": key[2], "due": count, "longest_overdue_h": round(latest[key], 1)}
+        for key, count in sorted(counts.items())
+    ]

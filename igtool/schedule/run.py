@@ -1,0 +1,108 @@
+"""The schedule at work: one cycle, or cycle after cycle until somebody stops it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from igtool.clock import Clock
+from igtool.errors import BudgetError, LockedError, RateLimitedError
+from igtool.fetching.plan import FetchOptions, duration_s
+from igtool.fetching.run import Fetcher, FetchReport, policy_of, sources_of
+from igtool.pipeline import run_stages
+from igtool.platforms.live import Source
+from igtool.schedule.plan import due_now, next_due
+from igtool.schedule.tiers import Tiers
+from igtool.session import Session, open_session
+from igtool.settings import Settings
+
+CYCLE_S = 3_600.0
+"""The daemon plans anew at least this often, so that what becomes due with a high priority does not wait for all."""
+_LOOK_AGAIN_S = 900.0
+_LEAST = 20
+_PROBE = 10_000
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """What one cycle did: what was due, what the fetch came to, and when the next account is due."""
+
+    due: int
+    report: FetchReport | None
+    next_due_at: datetime | None
+
+
+def run_cycle(session: Session, sources: Sequence[Source], *, limit: int | None, backfill: int, clock: Clock) -> Cycle:
+    """Fetch what is due, then bring tables, index and exports up to date; analysis rides on what was fetched."""
+    tiers = Tiers.of(session.settings)
+    due = due_now(session.lake, _moment(clock), tiers, limit=limit, backfill=backfill)
+    report = None
+    if due:
+        fetcher = Fetcher(session, sources, FetchOptions(tuple(source.name for source in sources)), clock)
+        wanted = [(one.platform, one.handle) for one in due]
+        report = fetcher.run(wanted, {(one.platform, one.handle): one.priority for one in due})
+        session.stop_if_asked("fetch")
+        run_stages(session)
+    return Cycle(len(due), report, next_due(session.lake, _moment(clock), tiers))
+
+
+@dataclass
+class Daemon:
+    """Runs cycles until ``stopping``; other commands may use the workspace between two of them."""
+
+    settings: Settings
+    names: Sequence[str]
+    backfill: int
+    stopping: Callable[[], bool]
+    told: Callable[[str], None]
+    clock: Clock = field(default_factory=Clock)
+
+    def run(self) -> None:
+        """Cycle after cycle. Raises ConfigError (keys, a source that shut us out), IntegrityError, StorageError."""
+        sources = sources_of(self.settings, self.names)
+        limit = max(_LEAST, sum(per_cycle(source, self.settings) for source in sources))
+        while not self.stopping():
+            try:
+                with open_session(self.settings, "schedule run", self.stopping) as session:
+                    cycle = run_cycle(session, sources, limit=limit, backfill=self.backfill, clock=self.clock)
+            except LockedError as error:
+                self._rest(60.0, str(error))
+                continue
+            self._after(cycle)
+
+    def _after(self, cycle: Cycle) -> None:
+        error = cycle.report.error if cycle.report else None
+        if isinstance(error, (RateLimitedError, BudgetError)):
+            self._rest(_LOOK_AGAIN_S, str(error))
+        elif error is not None:
+            raise error
+        elif not cycle.due:
+            now = self.clock.now()
+            wait = _LOOK_AGAIN_S if cycle.next_due_at is None else max(1.0, cycle.next_due_at.timestamp() - now)
+            self._rest(min(wait, _LOOK_AGAIN_S), f"nothing is due before {_shown(cycle.next_due_at)}")
+        else:
+            self.told(f"{cycle.due} accounts were due; the next one is at {_shown(cycle.next_due_at)}")
+
+    def _rest(self, seconds: float, why: str) -> None:
+        _LOG.info("the schedule rests %.0f s: %s", seconds, why)
+        self.told(why)
+        self.clock.sleep(seconds, self.stopping)
+
+
+def per_cycle(source: Source, settings: Settings) -> int:
+    """How many accounts a source serves in one cycle at its pace, profiles and the wanted pages."""
+    bounds = FetchOptions((source.name,)).bounds(settings)
+    each = 1 + sum(source.requests_for(kind, bound.pages) for kind, bound in bounds.items() if kind in source.kinds)
+    seconds = duration_s(_PROBE, 0, policy_of(source, settings), len(source.keys()))
+    return int(_PROBE / each * CYCLE_S / seconds)
+
+
+def _moment(clock: Clock) -> datetime:
+    return datetime.fromtimestamp(clock.now(), UTC)
+
+
+def _shown(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "the first account is stored"
