@@ -28,8 +28,8 @@ from igtool.schedule.tiers import Tiers, due_accounts, freshness
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 MOST_SOURCES = (INSTAGRAM_WEB, TIKHUB, replace(YOUTUBE, keys=3))
 AMPLE = (
-    replace(TIKHUB, name="ten times tikhub", requests_per_minute=60_000, pause_s=0, answer_s=0.006),
-    replace(YOUTUBE, name="youtube", keys=40, requests_per_minute=3_000, pause_s=0, answer_s=0.02),
+    replace(TIKHUB, name="instagram", requests_per_minute=60_000, pause_s=0, answer_s=0.006),
+    replace(YOUTUBE, keys=40, requests_per_minute=3_000, pause_s=0, answer_s=0.02),
 )
 
 
@@ -72,17 +72,19 @@ def hours(value: float | None) -> str:
 def report(title: str, result: Simulated, seconds: float, megabytes: float) -> None:
     """Both tables of one scenario."""
     print(f"### {title}\n\nSimulated in {seconds:.1f} s, {megabytes:.0f} MB.\n")
-    head = (
-        "tier, accounts, looks wanted, attainable, attained, attained ÷ attainable, fresh at the end, fresh on average"
-    )
-    rows = [(head + ", late on average, late p95, waiting at the end").split(", ")]
+    rows = [
+        [
+            *("tier", "accounts", "looks wanted", "attainable", "attained", "attained ÷ attainable"),
+            *("fresh on the last day", "fresh on average", "late on average", "late p95", "waiting at the end"),
+        ]
+    ]
     for tier in result.tiers:
         counts = [grouped(value) for value in (tier.accounts, tier.wanted, tier.attainable, tier.attained)]
         shares = [percent(s) for s in (tier.attained_share, tier.fresh_end_share, tier.fresh_mean_share)]
         late = [hours(tier.overdue_mean_h), hours(tier.overdue_p95_h)]
         rows.append([tier.tier, *counts, *shares, *late, grouped(tier.waiting)])
     table(rows)
-    rows = ["source, looks, requests, units, US dollars, used of what it allows".split(", ")]
+    rows = [["source", "looks", "requests", "units", "US dollars", "used of what it allows"]]
     for source in result.sources:
         counts = [grouped(value) for value in (source.looks, source.requests, source.units, source.cost_usd)]
         rows.append([source.name, *counts, percent(source.utilisation_share)])
@@ -138,7 +140,7 @@ def main() -> None:
         with ProcessPoolExecutor(1, spawn) as alone:
             result, seconds, megabytes = alone.submit(timed, scenario).result()
         report(title, result, seconds, megabytes)
-        if chosen.plot and scenario == Scenario(creators=100_000, days=chosen.days):
+        if chosen.plot and scenario == Scenario(creators=max(chosen.creators), days=chosen.days):
             chosen.plot.write_text(plot(result))
     if not chosen.no_lake:
         tier_speed()

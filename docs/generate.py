@@ -1,4 +1,4 @@
-"""Writes docs/tables.md from igtool/schema.py and docs/commands.md from the command line; a test compares them."""
+"""Writes the references of tables, commands and settings from the code itself; a test compares them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from igtool.cli import main
 from igtool.fill import FIELDS
 from igtool.schema import TABLES, VIEWS
+from igtool.settings import Settings, environment_names
 
 FOLDER = Path(__file__).parent
 
@@ -66,7 +67,19 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-PAGES = {"tables.md": tables_page, "commands.md": commands_page}
+def settings_page() -> str:
+    """The reference of all settings as Markdown."""
+    lines = ["# Settings", "", "Generated from `igtool/settings.py`; `igtool config show` says which values count now."]
+    lines += ["", "A flag goes before the environment, that before `.env`, that before `igtool.toml`, all in the workspace."]
+    lines += ["", "| in `igtool.toml` | in the environment | default | meaning |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None or field.default == () else f"`{field.default}`"
+        environment = ", ".join(f"`{one}`" for one in environment_names(name))
+        lines.append(f"| `{name}` | {environment} | {default} | {_cell(str(field.description))} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"tables.md": tables_page, "commands.md": commands_page, "settings.md": settings_page}
 
 if __name__ == "__main__":
     for file, page in PAGES.items():

@@ -177,12 +177,14 @@ def config_group() -> None:
 @click.pass_context
 def config_show_command(context: click.Context, as_json: bool) -> None:
     """Every setting with its value and its environment name."""
+    from igtool.settings import environment_names
+
     settings = workspace_of(context).settings
     rows = [
         {
             "setting": name,
             "value": cell(getattr(settings, name)),
-            "environment": f"IGTOOL_{name.upper()}",
+            "environment": ", ".join(environment_names(name)),
             "meaning": info.description,
         }
         for name, info in type(settings).model_fields.items()

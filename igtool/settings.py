@@ -177,3 +177,11 @@ def load(workspace: Path | None = None, **flags: Any) -> Settings:
         raise ConfigError(f"a setting does not fit: {wrong}. See `igtool config show`") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{folder / 'igtool.toml'} or .env cannot be read: {error}") from error
+
+
+def environment_names(name: str) -> list[str]:
+    """The names under which the setting ``name`` is looked for in the environment and in .env, the usual one first."""
+    alias = Settings.model_fields[name].validation_alias
+    known = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []
+    own = [choice for choice in known if choice.isupper()]
+    return sorted(own, key=lambda choice: choice.startswith("IGTOOL_")) or [f"IGTOOL_{name.upper()}"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,12 +102,21 @@ class Queue:
         with self._journal.transaction() as cursor:
             add(cursor, wanted, run=run, now=now)
 
-    def adopt(self, handles: Iterable[tuple[str, str]], *, run: str, first: Mapping[str, str]) -> None:
+    def adopt(
+        self,
+        handles: Iterable[tuple[str, str]],
+        *,
+        run: str,
+        first: Mapping[str, str],
+        asked: Collection[str] | None = None,
+    ) -> None:
         """Give ``run`` what an earlier run left waiting for these (platform, handle) pairs.
 
-        ``first``: the source of each platform that takes jobs whose own source is not asked any more.
+        ``first``: the source of each platform that takes jobs whose own source is none of those ``asked`` (default:
+        the first ones). A job that was handed on to a later source stays there.
         """
-        places = ", ".join("?" * len(first))
+        known = sorted(first.values() if asked is None else asked)
+        places = ", ".join("?" * len(known))
         with self._journal.transaction() as cursor:
             cursor.executemany(
                 "update jobs set run = ? where platform = ? and handle = ? and state = 'waiting'",
@@ -115,9 +124,10 @@ class Queue:
             )
             for platform, source in first.items():
                 cursor.execute(
-                    "update jobs set source = ?, progress = '' where run = ? and platform = ? and state = 'waiting' "
+                    "update jobs set source = ?, progress = '', target = null, due_at = 0 "
+                    "where run = ? and platform = ? and state = 'waiting' "
                     f"and kind = 'profile' and source not in ({places})",
-                    (source, run, platform, *first.values()),
+                    (source, run, platform, *known),
                 )
 
     def revive(self, handles: Iterable[tuple[str, str]], *, run: str, now: float, everything: bool) -> None:

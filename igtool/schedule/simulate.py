@@ -259,6 +259,7 @@ def _tier(run: _Run, kind: int, wanted: Numbers, attainable: Numbers, shares: Nu
     accounts = float(np.mean(measures.accounts, axis=0)[kind]) if is_tier else float(measures.waiting[0][kind])
     has_any = is_tier and accounts > 0
     served = int(measures.served[kind])
+    last_day = max(1, round(_DAY_H / run.scenario.sample_h))
     return TierResult(
         tier=CLASSES[kind],
         creators=float(np.mean(measures.creators, axis=0)[kind]) if is_tier else 0.0,
@@ -266,7 +267,7 @@ def _tier(run: _Run, kind: int, wanted: Numbers, attainable: Numbers, shares: Nu
         wanted=float(wanted[kind]),
         attainable=float(attainable[kind]),
         attained=int(measures.attained[kind]),
-        fresh_end_share=float(shares[-1, kind]) if has_any else None,
+        fresh_end_share=float(shares[-last_day:, kind].mean()) if has_any else None,
         fresh_mean_share=float(shares[:, kind].mean()) if has_any else None,
         overdue_mean_h=float(measures.overdue_h[kind] / served) if served else None,
         overdue_p95_h=measures.overdue(kind, 0.95),
