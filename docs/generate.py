@@ -70,7 +70,7 @@ def _cell(text: str) -> str:
 def settings_page() -> str:
     """The reference of all settings as Markdown."""
     lines = ["# Settings", "", "Generated from `igtool/settings.py`; `igtool config show` says which values count now."]
-    lines += ["", "A flag goes before the environment, that before `.env`, that before `igtool.toml`, all in the workspace."]
+    lines += ["", "A flag goes before the environment, that before `.env`, that before `igtool.toml` in the workspace."]
     lines += ["", "| in `igtool.toml` | in the environment | default | meaning |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None or field.default == () else f"`{field.default}`"

@@ -87,7 +87,7 @@ def read_creators(creators: Sequence[str], input_path: Path | None, platform: st
     if input_path is not None and creators:
         raise UsageError("give the list once: as --input or as an argument, not both")
     if input_path is None and not creators:
-        raise UsageError("nothing to enrich: give a list (igtool enrich creators.csv) or handles (igtool enrich @name)")
+        raise UsageError("no account is named: give a list (for example creators.csv) or handles (for example @name)")
     if input_path is not None:
         return read_list(input_path, platform=platform)
     if len(creators) == 1 and _names_a_file(creators[0]):

@@ -40,6 +40,8 @@ def fetch_options(given: dict[str, Any], sources: Sequence[str]) -> FetchOptions
         force=bool(given["force"]),
         force_handles=frozenset(handle.removeprefix("@").lower() for handle in given["force_handle"]),
         retry_failed=given["retry_failed"],
+        searches=tuple(dict.fromkeys(given.get("search", ()))),
+        search_pages=given.get("search_pages", 1),
     )
 
 
@@ -59,17 +61,19 @@ def run_fetch(
 
     settings = workspace.settings
     sources = sources_of(settings, settings.sources)
-    chosen = read_creators(creators, input_path, given["platform"])
-    wanted = wanted_handles(chosen, given["limit"])
     options = fetch_options(given, settings.sources)
+    only_searches = options.searches and not creators and input_path is None
+    chosen = None if only_searches else read_creators(creators, input_path, given["platform"])
+    wanted = wanted_handles(chosen, given["limit"]) if chosen else []
+    name = chosen.name if chosen else "search"
     raw = RawFolder(given["raw_dir"], given["file_limit"]) if given["raw_dir"] else None
-    with open_session(settings, f"fetch {chosen.name}", stopping) as session:
+    with open_session(settings, f"fetch {name}", stopping) as session:
         fetcher = Fetcher(session, sources, options, raw_folder=raw)
         plan = fetcher.plan(wanted)
         if given["dry_run"]:
             print_estimates(fetcher, plan, as_json=given["as_json"])
             return
-        say(f"{chosen.name}: {_sentence(plan.counts())}")
+        say(f"{name}: {_sentence(plan.counts(), len(options.searches))}")
         report = fetcher.run(wanted)
         if not stopping():
             run_stages(session, ["normalize"])
@@ -83,8 +87,10 @@ def run_fetch(
         raise FinishedWithRejects(f"{lost} jobs did not end well: `igtool queue list` says which and why")
 
 
-def _sentence(steps: dict[str, int]) -> str:
-    return "; ".join(f"{count} {_STEPS[step]}" for step, count in steps.items()) or "no account to ask for"
+def _sentence(steps: dict[str, int], searches: int) -> str:
+    said = [f"{count} {_STEPS[step]}" for step, count in steps.items()]
+    said += [f"{searches} searches, and the accounts that they find"] if searches else []
+    return "; ".join(said) or "no account to ask for"
 
 
 def print_estimates(fetcher: Fetcher, plan: Plan, *, as_json: bool) -> None:
@@ -124,7 +130,8 @@ def print_report(report: FetchReport, *, as_json: bool, command: str = "fetch") 
     spent = f", ${report.cost_usd:.4f}" if report.cost_usd else ""
     say(f"{report.requests} requests, {report.answers} answers stored{spent}")
     for error in report.troubles:
-        say(f"stopped: {error}")
+        if error is not report.error:  # that one ends the command, with these words
+            say(f"stopped: {error}")
     if report.states.get("waiting"):
         say(f"{report.states['waiting']} jobs wait: the same command goes on")
 

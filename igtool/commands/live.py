@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,13 @@ class Since(click.ParamType[datetime]):
         """The moment in UTC."""
         if isinstance(value, datetime):
             return value
-        try:
+        with suppress(ValueError, OverflowError):
             parsed = datetime.fromisoformat(str(value))
-        except ValueError:
-            seconds = Duration().convert(value, param, ctx)
-            return datetime.fromtimestamp(datetime.now(UTC).timestamp() - seconds, UTC)
-        return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+            return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        with suppress(click.BadParameter, ValueError, OverflowError):
+            return datetime.now(UTC) - timedelta(seconds=Duration().convert(value, param, ctx))
+        words = f"{value!r} is no time: give a day (2026-10-01) or how long ago (90d)"
+        raise click.BadParameter(words, ctx=ctx, param=param)
 
 
 PACE = (
@@ -119,6 +121,10 @@ def live_settings(given: dict[str, Any]) -> dict[str, Any]:
 @click.option("--source", multiple=True, help="Live sources in order, with commas or repeated [sources].")
 @click.option("--platform", type=click.Choice(["instagram", "youtube"]), help="Platform of bare handles [instagram].")
 @click.option("--limit", type=click.IntRange(min=0), help="Only the first rows of the list.")
+@click.option(
+    "--search", multiple=True, metavar="WORDS", help="Ask for what a search finds (youtube: 100 units a page)."
+)
+@click.option("--search-pages", type=click.IntRange(1, 10), default=1, show_default=True, help="Pages of each search.")
 @click.option("-f", "--force", is_flag=True, help="Ask for all of them, whatever is stored.")
 @with_options(REACH, CHOICE, PACE, KEEPING)
 @click.option("--dry-run", is_flag=True, help="Say what would be asked, how long it takes and what it costs.")
@@ -164,7 +170,7 @@ def queue_list_command(
 
 
 @queue_group.command("retry", cls=Command)
-@click.argument("jobs", nargs=-1, type=int, metavar="JOB…")
+@click.argument("jobs", nargs=-1, type=click.IntRange(1, 2**63 - 1), metavar="JOB…")
 @click.option("--reason", help="All dead letters and failed jobs with this text in the reason.")
 @click.option("--all", "everything", is_flag=True, help="All dead letters and failed jobs.")
 @click.pass_context
@@ -177,7 +183,7 @@ def queue_retry_command(context: click.Context, jobs: tuple[int, ...], reason: s
 
 
 @queue_group.command("drop", cls=Command)
-@click.argument("jobs", nargs=-1, type=int, metavar="JOB…")
+@click.argument("jobs", nargs=-1, type=click.IntRange(1, 2**63 - 1), metavar="JOB…")
 @click.option("--reason", help="All dead letters and failed jobs with this text in the reason.")
 @click.option("--all", "everything", is_flag=True, help="All dead letters and failed jobs.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -15,6 +15,7 @@ from igtool.errors import Interrupted, UsageError
 BACKFILL = click.option(
     "--backfill", type=click.IntRange(0), default=100, show_default=True, help="Never seen accounts a cycle, at most."
 )
+_SHORTEST_S, _LONGEST_S = 60.0, 365 * 86_400.0
 SOURCE = click.option("--source", multiple=True, help="Live sources in order, with commas or repeated [sources].")
 
 
@@ -115,5 +116,7 @@ def set_command(
 
     if is_cleared == (every is not None or priority is not None):
         raise UsageError("say what: --every 6h, --priority 50, or --clear")
+    if every is not None and not _SHORTEST_S <= every <= _LONGEST_S:
+        raise UsageError("--every is a time from one minute (1m) to a year (365d)")
     count = set_overrides(workspace_of(context), handles, platform, every, priority)
     say(f"{count} accounts are {'back in their tiers' if is_cleared else 'set'}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from igtool.clock import Clock
@@ -83,7 +84,7 @@ def source_checks(settings: Settings, *, offline: bool) -> list[Check]:
     from igtool import registry
 
     known = registry.names("sources")
-    named = [name for name in settings.sources if name in known]
+    named = [name for name in settings.sources if name in known or not Path(name).expanduser().exists()]
     return [_source_check(settings, name, offline=offline) for name in named]
 
 
@@ -97,6 +98,6 @@ def _source_check(settings: Settings, name: str, *, offline: bool) -> Check:
             return Check(name, True, f"{keys} key(s) set; not asked")
         return Check(name, True, probe(source, settings, Clock()))
     except ConfigError as error:
-        return Check(name, False, str(error), "set or renew its key, see docs/live.md")
+        return Check(name, False, str(error), "correct its name, key or address: see docs/live.md")
     except RateLimitedError as error:
         return Check(name, False, str(error), "wait; `igtool status` shows the next wake")

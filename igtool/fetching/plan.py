@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from igtool.errors import UsageError
 from igtool.fetching.paging import Bounds
 from igtool.journal.queue import DEAD, DONE, FAILED, LEASED, NOT_FOUND, PRIVATE, WAITING, Queue, Standing, Wanted
 from igtool.pacing import Policy
-from igtool.platforms.live import POSTS, PROFILE, REELS, Source, Task
+from igtool.platforms.live import POSTS, PROFILE, REELS, SEARCH, Source, Task
 from igtool.settings import Settings
 
 Handle = tuple[str, str]
@@ -30,6 +31,7 @@ class FetchOptions:
 
     ``only_new``: only accounts of which nothing is known. ``force``: all of them, and ``force_handles``: those, even if
     what is stored is young enough. ``retry_failed``: also what was not found, failed or is a dead letter.
+    ``searches``: words to look for where a platform has a search; what is found is asked for too.
     """
 
     sources: tuple[str, ...]
@@ -38,11 +40,14 @@ class FetchOptions:
     force: bool = False
     force_handles: frozenset[str] = frozenset()
     retry_failed: bool = False
+    searches: tuple[str, ...] = ()
+    search_pages: int = 1
 
     def bounds(self, settings: Settings) -> dict[str, Bounds]:
         """How far each wanted kind goes, from the settings."""
         pages = {POSTS: settings.post_pages, REELS: settings.reel_pages}
-        return {kind: Bounds(most, settings.items_limit, self.since) for kind, most in pages.items() if most}
+        bounds = {kind: Bounds(most, settings.items_limit, self.since) for kind, most in pages.items() if most}
+        return bounds | ({SEARCH: Bounds(self.search_pages, settings.items_limit)} if self.searches else {})
 
 
 @dataclass
@@ -125,6 +130,16 @@ def enqueue(queue: Queue, plan: Plan, sources: Sequence[Source], *, run: str, no
     queue.revive(known, run=run, now=now, everything=retry_failed)
 
 
+def enqueue_searches(queue: Queue, sources: Sequence[Source], options: FetchOptions, *, run: str, now: float) -> None:
+    """Make the searches wait for ``run`` at the first source that can search. Raises UsageError when none can."""
+    if not options.searches:
+        return
+    able = next((source for source in sources if SEARCH in source.kinds), None)
+    if able is None:
+        raise UsageError("none of the sources can search: add youtube to --source")
+    queue.enqueue((Wanted(able.platform, words, SEARCH, able.name) for words in options.searches), run=run, now=now)
+
+
 @dataclass(frozen=True)
 class Estimate:
     """What asking one source for ``accounts`` will take, as far as earlier runs tell."""
@@ -143,8 +158,13 @@ class Estimate:
         return f"{hours} h {rest} min" if hours else f"{rest} min"
 
 
-def estimate(source: Source, handles: Sequence[Handle], bounds: Mapping[str, Bounds], policy: Policy) -> Estimate:
-    """Requests, quota units, money and time for ``handles``: every account found, every page full."""
+def estimate(
+    source: Source, handles: Sequence[Handle], bounds: Mapping[str, Bounds], policy: Policy, searches: int = 0
+) -> Estimate:
+    """Requests, quota units, money and time for ``handles`` and ``searches``: every account found, every page full.
+
+    What a search will find is not known, and so not counted.
+    """
     keys = source.keys()
     requests = units = 0
     cost = 0.0
@@ -155,11 +175,15 @@ def estimate(source: Source, handles: Sequence[Handle], bounds: Mapping[str, Bou
     if sample is not None:
         units, cost = requests * sample.units, requests * sample.cost_usd
     for kind, bound in bounds.items():
-        if kind in source.kinds:
+        if kind in source.kinds and kind != SEARCH:
             further = len(handles) * source.requests_for(kind, bound.pages)
             requests += further
             units += further
             cost += further * (sample.cost_usd if sample else 0.0)
+    if searches and SEARCH in source.kinds:
+        asked = searches * bounds[SEARCH].pages
+        requests += asked
+        units += asked * source.call([Task("words", SEARCH)], keys[0]).units
     return Estimate(source.name, len(handles), requests, units, cost, duration_s(requests, units, policy, len(keys)))
 
 

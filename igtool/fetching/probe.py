@@ -8,7 +8,7 @@ from dataclasses import replace
 from igtool import pacing
 from igtool.clock import Clock
 from igtool.errors import ConfigError, IgtoolError, RateLimitedError
-from igtool.fetching.run import policy_of
+from igtool.fetching.run import check_address, policy_of
 from igtool.http import Client, NetworkError, RefusedAnswer, redacted
 from igtool.journal import Journal
 from igtool.journal.ledger import Claimant, Grant, Ledger, Price, Wait
@@ -27,6 +27,7 @@ def probe(source: Source, settings: Settings, clock: Clock) -> str:
     what is looked at. If it has, the next run asks again at once. Raises ConfigError (key, address),
     RateLimitedError (limited, unreachable, or no room in the window now).
     """
+    check_address(source, settings)
     key = source.keys()[0]
     task = source.probe()
     call = source.call([task], key)
@@ -47,7 +48,10 @@ def probe(source: Source, settings: Settings, clock: Clock) -> str:
             ledger.change_pace(source.name, key.name, lambda pace: _as_before(pace, before))
             if isinstance(error, ConfigError):
                 raise
-            raise RateLimitedError(redacted(str(error), [key.secret])) from error
+            words = redacted(str(error), [key.secret])
+            if isinstance(error, RefusedAnswer):
+                raise ConfigError(f"its answer is not taken, is its base address right? {words}") from error
+            raise RateLimitedError(words) from error
         answers = verdict.outcome in ("ok", "private", "not_found")
         now = clock.now()
         ledger.record(

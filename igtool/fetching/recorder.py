@@ -103,7 +103,9 @@ class Recorder:
             page = self.source.page(tasks[0], response.body)
         except (Refused, msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
             if verdict.outcome == "private":  # told in words, in place of the data
-                changes = [Change(job.job_id, PRIVATE if job.kind == PROFILE else DONE, "private") for job in grant.jobs]
+                changes = [
+                    Change(job.job_id, PRIVATE if job.kind == PROFILE else DONE, "private") for job in grant.jobs
+                ]
                 answer = self._answer(grant, response, endpoint, verdict, is_data=False)
                 self.record(grant, verdict, answer, changes, _ok)
                 return
@@ -128,6 +130,10 @@ class Recorder:
             trail = trail_of(job.progress)
             reason = advance(trail, page, self.reach.bounds[job.kind])
             changes.append(Change(job.job_id, DONE if reason else WAITING, reason or "", progress=trail.text()))
+            follow_ups += (
+                Wanted(job.platform, found, PROFILE, job.source, job.priority, reopens=False)
+                for found in page.discovered
+            )
         elif page.is_private and page.found is None:
             changes.append(Change(job.job_id, PRIVATE))
         else:

@@ -6,18 +6,33 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore2
 
 from igtool import registry
 from igtool.clock import Clock
-from igtool.errors import IgtoolError, UsageError, first_of
+from igtool.errors import ConfigError, IgtoolError, UsageError, first_of
 from igtool.fetching.keeping import RawFolder, raw_row
-from igtool.fetching.plan import ASKED, Estimate, FetchOptions, Handle, Plan, enqueue, estimate, make_plan
+from igtool.fetching.plan import (
+    ASKED,
+    Estimate,
+    FetchOptions,
+    Handle,
+    Plan,
+    enqueue,
+    enqueue_searches,
+    estimate,
+    make_plan,
+)
 from igtool.fetching.recorder import Reach, Recorder
 from igtool.fetching.worker import Worker
-from igtool.http import Client
+from igtool.http import Client, RefusedAnswer
+from igtool.http.addresses import resolved
 from igtool.journal import Journal
 from igtool.journal.ledger import Claimant, Ledger
 from igtool.journal.queue import ENDED, Queue, owner_name
@@ -30,7 +45,12 @@ from igtool.settings import Settings
 _COMMIT_ANSWERS = 200
 _COMMIT_BYTES = 16 << 20
 _COMMIT_EVERY_S = 30.0
+_SHOW_EVERY_S = 2.0
 _LOOK_S = 0.1
+_REMEMBERED_S = 40 * 86_400.0
+"""Requests older than any window, quota day or question of ``status`` are forgotten."""
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""The pace may be set so low that the end lies beyond the calendar."""
 
 
 @dataclass
@@ -100,6 +120,7 @@ class Fetcher:
         report = FetchReport(plan.counts())
         retry_failed = self.options.retry_failed
         enqueue(self.queue, plan, self.sources, run=self.run_id, now=now, retry_failed=retry_failed)
+        enqueue_searches(self.queue, self.sources, self.options, run=self.run_id, now=now)
         counts = self.session.progress.of("fetch")
         counts.skipped = sum(step not in ASKED for step in plan.steps.values())
         with self.session.progress.stage("fetch", sum(self.queue.states(self.run_id).values())):
@@ -107,6 +128,7 @@ class Fetcher:
         report.requests, report.cost_usd = self.ledger.run_totals(self.run_id)
         report.states = dict(sorted(self.queue.states(self.run_id).items()))
         report.answers = self.stored
+        self.ledger.prune(now - _REMEMBERED_S)
         counts.new = report.states.get("done", 0) + report.states.get("private", 0)
         counts.failed = report.states.get("dead", 0) + report.states.get("failed", 0)
         return report
@@ -119,8 +141,9 @@ class Fetcher:
             if source.platform not in taken:
                 taken.add(source.platform)
                 handles = [handle for handle in plan.asked if handle[0] == source.platform]
-                bounds = self.options.bounds(self.session.settings)
-                found.append(estimate(source, handles, bounds, policy_of(source, self.session.settings)))
+                bounds, searches = self.options.bounds(self.session.settings), len(self.options.searches)
+                policy = policy_of(source, self.session.settings)
+                found.append(estimate(source, handles, bounds, policy, searches))
         return found
 
     def finish_at(self, found: Estimate) -> datetime:
@@ -128,7 +151,7 @@ class Fetcher:
         now = self.clock.now()
         paces = [pace for (source, _), pace in self.ledger.paces().items() if source == found.source]
         begins = max([now, *(max(pace.limited_until, pace.next_at) for pace in paces)])
-        return datetime.fromtimestamp(int(begins + found.seconds), UTC)
+        return datetime.fromtimestamp(int(min(begins + found.seconds, _LATEST)), UTC)
 
     def expected_coverage(self) -> list[dict[str, Any]]:
         """By platform: share of the accounts of earlier runs that were found, and of those with each field."""
@@ -147,7 +170,7 @@ class Fetcher:
     def _work(self, report: FetchReport) -> None:
         """Run one thread a source, again if another source hands over to it, until nothing is left to ask."""
         crew = _Crew(self, report)
-        committed_at = time.monotonic()
+        committed_at = shown_at = time.monotonic()
         shown = 0
         try:
             while crew.is_at_work():
@@ -157,10 +180,12 @@ class Fetcher:
                     if self.drain():
                         self.after_answers()
                     committed_at = time.monotonic()
-                shown = self._show(shown)
+                if time.monotonic() - shown_at > _SHOW_EVERY_S:
+                    shown, shown_at = self._show(shown), time.monotonic()
         finally:
             crew.dismiss()
             self.drain()
+            self._show(shown)
 
     def _show(self, shown: int) -> int:
         ended = sum(count for state, count in self.queue.states(self.run_id).items() if state in ENDED)
@@ -251,6 +276,7 @@ class _Thread(threading.Thread):
     def _work(self) -> None:
         fetcher, settings = self.fetcher, self.fetcher.session.settings
         secrets = [key.secret for key in self.source.keys() if key.secret]  # noqa: SIM118 - not a dict
+        check_address(self.source, settings)
         with (
             Journal(settings.cache, writable=False, shared=True) as journal,
             Client(
@@ -287,7 +313,7 @@ def plan_now(
     return make_plan(
         handles,
         frozenset(source.platform for source in sources),
-        Queue(session.journal).standings(PROFILE),
+        Queue(session.journal).standings(handles, PROFILE),
         _fresh_until(session, handles, now),
         options,
         now=now,
@@ -313,6 +339,29 @@ def _fresh_until(session: Session, handles: Sequence[Handle], now: float) -> dic
         ([platform for platform, _ in handles], [handle for _, handle in handles]),
     )
     return {(row["platform"], row["handle"]): row["until"] for row in rows}
+
+
+def check_address(source: Source, settings: Settings) -> None:
+    """Raises ConfigError where the base address of a source is none that may be asked.
+
+    Asked all the same, every account would become a dead letter for what is wrong with one setting.
+    """
+    parts = urlsplit(source.call([source.probe()], source.keys()[0]).url)
+    ends = time.monotonic() + settings.timeout_s
+    # A name that cannot be looked up now is the worker's to try again.
+    with suppress(httpcore2.NetworkError, httpcore2.TimeoutException):
+        try:
+            resolved(
+                parts.hostname or "",
+                parts.port or 443,
+                lambda: max(0.0, ends - time.monotonic()),
+                allow_loopback=settings.allow_loopback,
+            )
+        except RefusedAnswer as refusal:
+            raise ConfigError(
+                f"{source.name} is not asked: its base address leads to {refusal}. Correct the address in the "
+                f"settings (`igtool config show`); its accounts wait, and the same command goes on"
+            ) from refusal
 
 
 def policy_of(source: Source, settings: Settings) -> Policy:

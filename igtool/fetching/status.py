@@ -31,6 +31,7 @@ _FAILED = frozenset({"transient", "rate_limited", "auth", "blocked", "invalid", 
 _LEAST_REQUESTS = 20
 """Fewer requests say nothing about a share of errors."""
 _COMMAND_S = 30.0
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True)
@@ -185,4 +186,4 @@ def live_status(settings: Settings, clock: Clock) -> dict[str, Any]:
 
 
 def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(int(at), UTC)
+    return datetime.fromtimestamp(int(min(at, _LATEST)), UTC)

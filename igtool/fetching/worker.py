@@ -87,12 +87,18 @@ class Worker:
         if decision.is_limited and self._is_too_long(decision, now):
             when = f"{datetime.fromtimestamp(decision.at, UTC):%Y-%m-%d %H:%M:%S} UTC"
             raise RateLimitedError(
-                f"{self.source.name} may not be asked before {when} ({_WHY[decision.why]}), which is longer than "
+                f"{self.source.name} may not be asked before {when} ({self._why(decision)}), which is longer than "
                 f"--max-wait allows: the same command goes on then"
             )
         if decision.at - now >= _TELL_S:
             _LOG.info("%s waits %.0f s: %s", self.source.name, decision.at - now, _WHY[decision.why])
         self.clock.sleep(max(decision.at - now, 0.001), self.stopping)
+
+    def _why(self, decision: Decision) -> str:
+        """What a limit is, with the platform's own words."""
+        paces = [pace for (source, _), pace in self.ledger.paces().items() if source == self.source.name]
+        said = next((pace.reason for pace in paces if pace.reason and pace.limited_until >= decision.at), "")
+        return f"{_WHY[decision.why]}: {said}" if said else _WHY[decision.why]
 
     def _is_too_long(self, decision: Decision, now: float) -> bool:
         """Whether the whole time without a good answer, in this run, would be over the limit at its end."""

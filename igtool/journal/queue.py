@@ -53,7 +53,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A job that should exist; a higher ``priority`` goes first."""
+    """A job that should exist; a higher ``priority`` goes first. ``reopens``: also when it has ended before."""
 
     platform: str
     handle: str
@@ -62,6 +62,7 @@ class Wanted:
     priority: int = 0
     target: str | None = None
     progress: str = ""
+    reopens: bool = True
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,17 @@ class Queue:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def standings(self, kind: str) -> dict[tuple[str, str], Standing]:
-        """(platform, handle) to how its job of ``kind`` stands."""
-        rows = self._journal.read("select platform, handle, state, due_at, ended_at from jobs where kind = ?", (kind,))
+    def standings(self, handles: Iterable[tuple[str, str]], kind: str) -> dict[tuple[str, str], Standing]:
+        """(platform, handle) to how its job of ``kind`` stands, for those of ``handles`` that have one."""
+        with self._journal.transaction() as cursor:
+            cursor.execute("create temp table if not exists asked (platform text, handle text)")
+            cursor.execute("delete from asked")
+            cursor.executemany("insert into asked values (?, ?)", handles)
+            rows = cursor.execute(
+                "select platform, handle, state, due_at, ended_at from asked join jobs using (platform, handle) "
+                "where kind = ?",
+                (kind,),
+            ).fetchall()
         return {(platform, handle): Standing(*rest) for platform, handle, *rest in rows}
 
     def enqueue(self, wanted: Iterable[Wanted], *, run: str, now: float) -> None:
@@ -264,9 +273,13 @@ def add(cursor: Any, wanted: Iterable[Wanted], *, run: str, now: float) -> None:
             source = case when state = 'leased' then source else excluded.source end,
             ended_at = null,
             state = case when state = 'leased' then state else 'waiting' end
+        where ? or state in ('waiting', 'leased')
         """,
         (
-            (one.platform, one.handle, one.kind, one.source, one.priority, one.target, one.progress, run, now)
+            (
+                *(one.platform, one.handle, one.kind, one.source, one.priority, one.target, one.progress),
+                *(run, now, one.reopens),
+            )
             for one in wanted
         ),
     )

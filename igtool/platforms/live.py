@@ -22,6 +22,8 @@ from igtool.settings import Settings
 PROFILE = "profile"
 POSTS = "posts"
 REELS = "reels"
+SEARCH = "search"
+"""A task of this kind has the words to search for as its handle."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Page:
     for the same items does not). ``is_half``: the items are only named, and the request at ``cursor`` brings them, also
     when a limit is reached. ``follow``: kinds that can be asked now. ``found``: with several tasks in one
     request, the handles that the answer has, and ``starts`` takes the place of ``follow`` for each of them.
+    ``discovered``: accounts that a search found.
     """
 
     items: tuple[Item, ...] = ()
@@ -97,6 +100,7 @@ class Page:
     follow: Mapping[str, Start] = field(default_factory=dict)
     found: frozenset[str] | None = None
     starts: Mapping[str, Mapping[str, Start]] = field(default_factory=dict)
+    discovered: tuple[str, ...] = ()
 
 
 class Source(ABC):
@@ -158,6 +162,7 @@ __all__ = [
     "POSTS",
     "PROFILE",
     "REELS",
+    "SEARCH",
     "Call",
     "Item",
     "Key",

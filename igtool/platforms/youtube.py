@@ -25,7 +25,7 @@ from igtool.lists.handles import YOUTUBE, Account, parse_handle
 from igtool.pacing import Limit, Policy, Quota
 from igtool.platforms import values
 from igtool.platforms.base import Refused
-from igtool.platforms.live import POSTS, PROFILE, Call, Item, Key, Page, Source, Start, Task
+from igtool.platforms.live import POSTS, PROFILE, SEARCH, Call, Item, Key, Page, Source, Start, Task
 from igtool.platforms.outcomes import Verdict, decoded, judge
 
 TOGETHER = 50
@@ -132,7 +132,7 @@ class YouTube(Source):
 
     name = "youtube"
     platform = "youtube"
-    kinds = (PROFILE, POSTS)
+    kinds = (PROFILE, POSTS, SEARCH)
     policy: ClassVar[Policy] = Policy(
         limits=(Limit(300, 60),),
         quotas=(Quota(10_000), Quota(100 * _SEARCH_UNITS, "search.list")),
@@ -167,6 +167,8 @@ class YouTube(Source):
         task = tasks[0]
         if len(tasks) > min(self.together(each) for each in tasks):
             raise ValueError(f"{len(tasks)} tasks do not fit into one request")
+        if task.kind == SEARCH:
+            return self.search_call(task.handle, task.cursor, key)
         if task.kind == PROFILE:
             return self._channels([each.handle for each in tasks], key)
         if task.target is None or not _PLAYLIST_ID.fullmatch(task.target):
@@ -190,6 +192,9 @@ class YouTube(Source):
 
     def page(self, task: Task, body: bytes) -> Page:
         """What the answer to the request of ``call`` holds, at the step that the cursor of ``task`` names."""
+        if task.kind == SEARCH:
+            ids, token = search_channels(body), search_token(body)
+            return Page(tuple(map(Item, ids)), cursor=token, more=token is not None, discovered=tuple(ids))
         if task.kind == PROFILE:
             return _profiles(task, _list(_CHANNELS, body, "channelListResponse"))
         ids, token = _position(task.cursor)

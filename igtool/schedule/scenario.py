@@ -100,8 +100,8 @@ class TierResult:
 
     ``wanted``: looks at the tiers' cadences; ``attainable``: those that the quotas leave room for, higher tiers
     first; ``attained``: looks that were made. ``fresh_*_share``: accounts looked at within their cadence, on average
-    over the last day and over all days. ``overdue_*_h`` of the looks made and ``waiting`` at the end are by the tier that the schedule
-    took an account for. None: there was nothing to tell it from.
+    over the last day and over all days. ``overdue_*_h`` of the looks made and ``waiting`` at the end are by the tier
+    that the schedule took an account for. None: there was nothing to tell it from.
     """
 
     tier: str

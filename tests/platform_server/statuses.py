@@ -57,6 +57,16 @@ def _fail(message: str, **more: Any) -> dict[str, Any]:
     return {"message": message, "status": "fail", **more}
 
 
+def _echo(status: int) -> Callable[[Exchange], None]:
+    """An error that repeats the key in its body and in a header."""
+
+    def play(exchange: Exchange) -> None:
+        words = f"something about {exchange.ask.key} is wrong"
+        exchange.answer(Reply(status, {"error": {"message": words}}, headers={"x-echo": exchange.ask.key}))
+
+    return play
+
+
 def _html(status: int, body: bytes) -> Callable[[Exchange], None]:
     return answers(status, body, _HTML)
 
@@ -217,6 +227,13 @@ _TIKHUB = {
     "tikhub-detail-401": _tikhub(answers(401, {"detail": {"code": 401, "message": "Invalid API token"}}), STOPPED),
     "tikhub-detail-422": _tikhub(answers(422, {"detail": [{"loc": ["query"], "msg": "missing"}]}), INVALID),
 }
+_WITH_KEY = ("graph", "tikhub", "youtube")
+_ECHOES = {
+    "echo-key-400": Behaviour(_echo(400), INVALID, _WITH_KEY),
+    "echo-key-401": Behaviour(_echo(401), STOPPED, _WITH_KEY),
+    "echo-key-429": Behaviour(_echo(429), LIMITED, _WITH_KEY),
+    "echo-key-500": Behaviour(_echo(500), TRANSIENT, _WITH_KEY),
+}
 _BODIES = {
     "body-empty": Behaviour(answers(200), TRANSIENT),
     "body-spaces": Behaviour(answers(200, b" \r\n\t "), TRANSIENT),
@@ -233,4 +250,4 @@ _BODIES = {
     "body-deep": Behaviour(answers(200, b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), INVALID),
     "body-many-keys": Behaviour(answers(200, {f"key{n}": n for n in range(20_000)}), INVALID),
 }
-BEHAVIOURS = _STATUSES | _LIMITS | _INSTAGRAM | _GRAPH | _GOOGLE | _TIKHUB | _BODIES
+BEHAVIOURS = _STATUSES | _LIMITS | _INSTAGRAM | _GRAPH | _GOOGLE | _TIKHUB | _ECHOES | _BODIES
