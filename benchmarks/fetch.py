@@ -2,7 +2,7 @@
 
 ``night``: 4,000 profiles from one process; ``pages``: the same with two pages of posts; ``kills`` and ``stops``:
 SIGKILL and SIGTERM at random moments, compared with an undisturbed run; ``locked``: two processes at once; ``naive``:
-the loop that people write instead; ``idle``: what waiting costs at the true clock.
+the loop that people write instead; ``true``: what a request and a rest cost at the true clock.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,10 @@ from igtool.lake import Lake
 ROOT = Path(__file__).parents[1]
 FACTOR = 1_000.0
 LIMIT, WINDOW_S = 10, 60.0
+REST_S = 18.0
+"""Seconds of rest for each request of a night: 1,800 after each 100."""
+_UNTIL_QUIET_S = 35.0
+"""By then the last answers of a batch are in the lake."""
 COMPARED = {
     "raw_responses": "select source, endpoint, subject, status, outcome, sha256 from raw_responses",
     "accounts": "select * exclude (answer_id, observed_at) from accounts",
@@ -174,23 +179,28 @@ def bench_naive(folder: Path, server: Server, count: int) -> None:
     show_cost("naive loop", Job(folder / "naive", server, count, epoch=time.time()).run("--naive"))
 
 
-def bench_idle(folder: Path, server: Server, seconds: float) -> None:
-    """Processor time of a rest, at the true clock, with thousands of handles still to come; then SIGTERM."""
-    job = Job(folder / "idle", server, 4_000, factor=1.0, epoch=time.time())
+def bench_true(folder: Path, server: Server, asked: int, seconds: float) -> None:
+    """Processor time at the true clock: of ``asked`` requests with all that lies between them, and of a rest."""
+    job = Job(folder / "true", server, 4_000, factor=1.0, epoch=time.time())
     before = len(server.requests())
-    process = job.start("--batch-size=3")
-    while len(server.requests()) < before + 3:
-        time.sleep(0.5)
-    time.sleep(2)
-    used = _cpu_s(process.pid)
+    process = job.start(f"--batch-size={asked}")
+    marks = []
+    for least in (1, asked):
+        while len(server.requests()) < before + least:
+            time.sleep(0.2)
+        marks.append(_cpu_s(process.pid))
+    time.sleep(_UNTIL_QUIET_S)
+    marks.append(_cpu_s(process.pid))
     time.sleep(seconds)
-    used = _cpu_s(process.pid) - used
+    resting_ms = (_cpu_s(process.pid) - marks[-1]) / seconds * 1000
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     process.communicate()
+    asking_ms = (marks[1] - marks[0]) / (asked - 1) * 1000
     print(
-        f"waiting: {used / seconds * 1000:.2f} ms CPU a second; after SIGTERM it ended with {process.returncode} "
-        f"in {time.monotonic() - began:.2f} s",
+        f"true clock: {asking_ms:.1f} ms CPU a request while asking, {resting_ms:.2f} ms CPU a second of rest: "
+        f"{asking_ms + REST_S * resting_ms:.1f} ms a request over a night; after SIGTERM it ended with "
+        f"{process.returncode} in {time.monotonic() - began:.2f} s",
         flush=True,
     )
 
@@ -228,7 +238,7 @@ class Campaign:
                 raise SystemExit(f"a fetch ended with {process.returncode}: {output}{errors}")
 
     def _let_live(self, process: subprocess.Popen[str]) -> None:
-        log, until = self.job.server.log, time.monotonic() + self.chance.uniform(0.05, 2 * self.life_s)
+        log, until = self.job.server.log, time.monotonic() + self.chance.uniform(0.05, 1.5 * self.life_s)
         while time.monotonic() < until and process.poll() is None:
             time.sleep(0.01)
         size, patience = log.stat().st_size, time.monotonic() + 3
@@ -238,13 +248,18 @@ class Campaign:
             time.sleep(self.chance.uniform(0, 0.006))
 
 
+@cache
+def undisturbed(folder: Path, server: Server, count: int) -> tuple[float, dict[str, list[str]]]:
+    """How long a run of ``count`` handles with two pages takes in seconds, and its tables."""
+    began = time.monotonic()
+    job = Job(folder / "undisturbed", server, count, 2, epoch=time.time())
+    job.run()
+    return time.monotonic() - began, tables(job.workspace)
+
+
 def bench_ends(folder: Path, server: Server, number: signal.Signals, wanted: int, count: int, seed: int) -> int:
     """A run that is ended ``wanted`` times against an undisturbed one; how many tables differ or limits are broken."""
-    began = time.monotonic()
-    undisturbed = Job(folder / f"calm{number}", server, count, 2, epoch=time.time())
-    undisturbed.run()
-    length = time.monotonic() - began
-    expected = tables(undisturbed.workspace)
+    length, expected = undisturbed(folder, server, count)
     before, chance = len(server.requests()), random.Random(seed)
     done = runs = wrong = again = 0
     while done < wanted:
@@ -295,22 +310,23 @@ def bench_locked(folder: Path, server: Server) -> int:
 def main() -> None:
     """Run the named parts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="*", default=["night", "pages", "naive", "idle", "locked", "kills", "stops"])
-    parser.add_argument("--handles", type=int, default=4_000)
+    parser.add_argument("--only", nargs="*", default=["night", "pages", "naive", "true", "locked", "kills", "stops"])
+    parser.add_argument("--handles", type=int, help="by default 4,000; 40 for each kill where those are fewer")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=20261001)
     given = parser.parse_args()
-    count, kills, seed = given.handles, given.kills, given.seed
+    count, kills, seed = given.handles or 4_000, given.kills, given.seed
+    ended = given.handles or min(4_000, 40 * kills)
     with tempfile.TemporaryDirectory() as name, serving(Path(name)) as server:
         folder = Path(name)
         parts: dict[str, Callable[[], int | None]] = {
             "night": lambda: bench_night(folder, server, count, 0),
             "pages": lambda: bench_night(folder, server, count, 2),
             "naive": lambda: bench_naive(folder, server, min(count, 1_000)),
-            "idle": lambda: bench_idle(folder, server, 60),
+            "true": lambda: bench_true(folder, server, 20, 60),
             "locked": lambda: bench_locked(folder, server),
-            "kills": lambda: bench_ends(folder, server, signal.SIGKILL, kills, count, seed),
-            "stops": lambda: bench_ends(folder, server, signal.SIGTERM, max(kills // 5, 2), count, seed),
+            "kills": lambda: bench_ends(folder, server, signal.SIGKILL, kills, ended, seed),
+            "stops": lambda: bench_ends(folder, server, signal.SIGTERM, max(kills // 5, 2), ended, seed),
         }
         wrong = [part for part in given.only if parts[part]()]
     if wrong:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -45,12 +46,13 @@ class EnrichOptions:
     """What a run of the main job is asked to do.
 
     ``sources``: paths of raw dumps; ``fetch``: the live sources to ask, with ``raw_folder`` for their answers;
-    ``fill``: column and field pairs; ``limit``: rows of the list.
+    ``told`` hears of long waits; ``fill``: column and field pairs; ``limit``: rows of the list.
     """
 
     sources: tuple[Path, ...] = ()
     fetch: FetchOptions | None = None
     raw_folder: RawFolder | None = None
+    told: Callable[[str], None] = lambda _: None
     output: Path | None = None
     fill: tuple[tuple[str, str], ...] = DEFAULT_FILL
     limit: int | None = None
@@ -122,7 +124,7 @@ def make_fetcher(session: Session, options: EnrichOptions) -> Fetcher | None:
     if options.fetch is None:
         return None
     sources = sources_of(session.settings, options.fetch.sources)
-    return Fetcher(session, sources, options.fetch, raw_folder=options.raw_folder)
+    return Fetcher(session, sources, options.fetch, raw_folder=options.raw_folder, told=options.told)
 
 
 def wanted_handles(creators: CreatorList, limit: int | None) -> list[tuple[str, str]]:
@@ -145,11 +147,14 @@ def _fetch(
 ) -> FetchReport:
     """Ask the live sources; while answers come in, the filled list grows."""
     filled_at = time.monotonic()
+    normalize = stages_of(session.settings, ["normalize"])
+    if options.sources:  # whom a dump tells enough about is not asked for
+        session.runner().run(normalize)
 
     def after_answers() -> None:
         nonlocal filled_at
         if time.monotonic() - filled_at >= _FILL_EVERY_S:
-            session.runner().run(stages_of(session.settings, ["normalize"]))
+            session.runner().run(normalize)
             filler.write()
             filled_at = time.monotonic()
 

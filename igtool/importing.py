@@ -52,6 +52,7 @@ class Importer:
         self.counts: StageCounts = self.progress.of("import")
         self.batch = _Batch()
         self.refused_before: list[str] = []
+        self.has_live = False
 
     def run(self) -> None:
         """Read what is new. Raises UsageError (no such source), StorageError, Interrupted."""
@@ -65,6 +66,7 @@ class Importer:
             "select item_id from rejects where stage = 'import' and starts_with(item_id, ?)", (f"{self.place}:",)
         )
         self.refused_before = [row["item_id"] for row in rows]
+        self.has_live = bool(self.lake.rows("select 1 from raw_responses where source <> 'files' limit 1"))
         language.load_ahead()
         with self.progress.stage("import", len(waiting)):
             for file in waiting:
@@ -89,6 +91,17 @@ class Importer:
             path += found.path[found.path.index("!") :]
         return Reject(f"{self.place}:{found.path}#{found.index}", found.reason, found.detail, path, found.line)
 
+    def _unknown(self, answers: list[Row]) -> list[Row]:
+        """Those that a live source has not brought already: ``fetch --raw-dir`` writes what is stored anyway."""
+        if not answers or not self.has_live:
+            return answers
+        known = self.lake.rows(
+            "select sha256, subject from raw_responses where source <> 'files' and sha256 in (select unnest(?))",
+            ([answer["sha256"] for answer in answers],),
+        )
+        pairs = {(row["sha256"], row["subject"]) for row in known}
+        return [answer for answer in answers if (answer["sha256"], answer["subject"]) not in pairs]
+
     def _outdated(self, begun: list[str]) -> list[str]:
         """Rejects of an earlier reading of the files that are read anew."""
         anew = set(begun)
@@ -99,13 +112,15 @@ class Importer:
     def _commit(self) -> None:
         """Store the batch in one lake commit, and only then call its files done."""
         batch, self.batch = self.batch, _Batch()
+        read = len(batch.answers)
+        batch.answers = self._unknown(batch.answers)
         if batch.answers or batch.rejects or batch.begun:
             with self.lake.transaction():
                 self.lake.delete("rejects", "item_id", self._outdated(batch.begun))
                 stored = self.lake.append_new("raw_responses", batch.answers) if batch.answers else 0
                 self.lake.merge("rejects", reject_rows("import", batch.rejects))
             self.counts.new += stored
-            self.counts.skipped += len(batch.answers) - stored
+            self.counts.skipped += read - stored
             self.counts.failed += len(batch.rejects)
         done = [(file.path, file.size, file.mtime_ns) for file in batch.ended]
         self.journal.record_imported(self.lake.lake_id, self.place, done)

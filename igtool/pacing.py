@@ -178,8 +178,13 @@ def answered(pace: Pace, policy: Policy, now: float, jitter_s: float) -> Pace:
     return replace(pace, last_at=now, next_at=now + jitter_s)
 
 
-def succeeded(pace: Pace) -> Pace:
-    """After an answer that shows that the platform talks to us."""
+def succeeded(pace: Pace, now: float) -> Pace:
+    """After an answer that shows that the platform talks to us.
+
+    While a limit is waited for, an answer to what was asked before it shows nothing.
+    """
+    if pace.limited_until > now:
+        return pace
     good = pace.good_count + 1
     return replace(
         pace,

@@ -43,6 +43,7 @@ class Progress:
         self._written = 0.0
         self._began = 0.0
         self._advance: Any = None
+        self._set_total: Any = None
 
     def of(self, stage: str) -> StageCounts:
         """The counts of ``stage``, made when first asked for."""
@@ -91,10 +92,11 @@ class Progress:
                 bars.update(task, advance=items, rate=f"{self._state['done'] / elapsed:,.0f}/s")
 
             self._advance = advance
+            self._set_total = lambda items: bars.update(task, total=items)
             try:
                 yield
             finally:
-                self._advance = None
+                self._advance = self._set_total = None
 
     def advance(self, items: int) -> None:
         """``items`` more are done and committed."""
@@ -103,6 +105,13 @@ class Progress:
         if self._advance:
             self._advance(items)
         self._write()
+
+    def expect(self, total: int) -> None:
+        """The stage at hand has ``total`` items by now: it found more while it ran."""
+        if total != self._state["total"]:
+            self._state["total"] = total
+            if self._set_total:
+                self._set_total(total)
 
     def finish(self, status: str) -> None:
         """The run ended as ``status``: finished, interrupted or failed."""

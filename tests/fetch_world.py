@@ -8,8 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -48,9 +47,11 @@ class VirtualClock(Clock):
         self.waits = 0
 
     def now(self) -> float:
+        """Virtual seconds since 1970."""
         return self.time
 
     def sleep(self, seconds: float, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Let the time pass at once."""
         assert seconds >= 0
         self.waits += 1
         assert self.waits < 20_000, "it waits again and again"
@@ -69,9 +70,11 @@ class ScriptedSource(Source):
     cost_usd = 0.01
 
     def keys(self) -> tuple[Key, ...]:
+        """One key without a secret."""
         return (Key("-"),)
 
-    def call(self, tasks: Sequence[Task], key: Key) -> Call:  # noqa: ARG002 - the contract's
+    def call(self, tasks: Sequence[Task], key: Key) -> Call:
+        """The request, whose address says what is asked for."""
         (task,) = tasks
         return Call(
             f"{self.name}.{task.kind}",
@@ -79,7 +82,8 @@ class ScriptedSource(Source):
             cost_usd=self.cost_usd,
         )
 
-    def page(self, task: Task, body: bytes) -> Page:  # noqa: ARG002 - the contract's
+    def page(self, task: Task, body: bytes) -> Page:
+        """The page as the body says it."""
         said = json.loads(body)
         return Page(
             items=tuple(Item(one) for one in said["ids"]),
@@ -145,7 +149,7 @@ class World:
     max_cost_usd: float | None = None
     source_types: Sequence[type[ScriptedSource]] = (ScriptedSource,)
     bounds: Bounds = Bounds(4)  # noqa: RUF009 - frozen
-    rng: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - a test's dice
+    seed: int = 7
     asked: list[Asked] = field(default_factory=list)
     events: list[tuple[str, str, float]] = field(default_factory=list)
     troubles: list[IgtoolError] = field(default_factory=list)
@@ -154,6 +158,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock()
+        self.rng = random.Random(self.seed)
         self.script = list(self.script)
         self.sources = [kind(Settings()) for kind in self.source_types]
 
@@ -161,12 +166,15 @@ class World:
         """Run it again and again, each time with the list in another order, until every job has ended."""
         order = list(handles)
         for _ in range(60):
-            with suppress(Killed):
+            try:
                 self.run(order)
+            except Killed:
+                self.clock.time += self.rng.choice([0.0, 5.0, 600.0])
+            else:
+                self.clock.time += 7 * 3_600  # failed jobs are due again
             if self.waiting() == 0:
                 return
             self.rng.shuffle(order)
-            self.clock.time += self.rng.choice([0.0, 5.0, 600.0, 7 * 3_600.0])
         raise AssertionError("sixty runs did not end every job")
 
     def run(self, handles: Sequence[str]) -> None:
@@ -177,10 +185,11 @@ class World:
             now = self.clock.now()
             ledger.check_clock(now)
             queue.release_dead(now=now)
+            wanted = [("instagram", handle) for handle in handles]
             plan = make_plan(
-                [("instagram", handle) for handle in handles],
+                wanted,
                 frozenset({"instagram"}),
-                queue.standings(PROFILE),
+                queue.standings(wanted, PROFILE),
                 {},
                 FetchOptions(tuple(source.name for source in self.sources)),
                 now=now,
@@ -215,7 +224,7 @@ class World:
         )
         return Worker(recorder, self)  # type: ignore[arg-type] - it plays the client
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ARG002 - the client's
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         """What the platform answers now."""
         self.deed = self.script.pop(0) if self.script else Deed(self.usual)
         if self.deed.dies == "before":
@@ -239,9 +248,10 @@ class World:
         said = {"handle": handle, "kind": kind, "cursor": cursor, "closed": name == "private"}
         said |= {"ids": shown.ids, "next": shown.next, "more": shown.more, "candidates": shown.candidates}
         bodies = {"ok": json.dumps(said), "private": json.dumps(said), "html": _HTML, "invalid": "[1]", "empty": ""}
-        statuses = {"404": 404, "429": 429, "500": 500, "blocked": 403}
         headers = {"retry-after": number} if number else {}
-        return Response(statuses.get(name, 200), headers, bodies.get(name, "{}").encode(), url, self.latency_s)
+        return Response(
+            int(name) if name.isdigit() else 200, headers, bodies.get(name, "{}").encode(), url, self.latency_s
+        )
 
     # -- what can be said of it afterwards ----------------------------------------------------------------------
 
@@ -296,7 +306,6 @@ def dead_pid() -> int:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
-
 
 
 _HTML = "<!DOCTYPE html><html><head><title>Example</title></head><body><p>Nothing of note.</p></body></html>"

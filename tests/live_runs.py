@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from platform_server import PlatformServer, Record
@@ -83,6 +84,15 @@ class Ran:
         return str(self.jobs[handle, kind]["reason"])
 
 
+@cache
+def _empty_journal() -> bytes:
+    """The file of a journal that is new; to make one takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        with Journal(Path(folder), writable=True):
+            pass
+        return (Path(folder) / "journal.sqlite").read_bytes()
+
+
 @dataclass
 class Bench:
     """One source's worker on a journal of its own, without a lake, against ``server``."""
@@ -91,7 +101,7 @@ class Bench:
     folder: Path
     platform: str
     settings: dict[str, Any] = field(default_factory=dict)
-    options: FetchOptions = FetchOptions(())
+    options: FetchOptions = field(default_factory=lambda: FetchOptions(()))
     clock: JumpingClock = field(default_factory=JumpingClock)
 
     def work(self, handles: Sequence[str] = (), run: str = RUN) -> Ran:
@@ -100,11 +110,12 @@ class Bench:
         settings = Settings(workspace=self.folder, **given)
         source = registry.load("sources", SOURCES[self.platform])(settings)
         began = self.clock.now()
+        if not settings.cache.exists():
+            settings.cache.mkdir(parents=True)
+            (settings.cache / "journal.sqlite").write_bytes(_empty_journal())
         with (
             Journal(self.folder / "cache", writable=True) as journal,
-            Client(
-                timeout_s=settings.timeout_s, max_bytes=settings.max_answer_mb << 20, allow_loopback=True
-            ) as client,
+            Client(timeout_s=settings.timeout_s, max_bytes=settings.max_answer_mb << 20, allow_loopback=True) as client,
         ):
             journal._connection.execute("pragma synchronous = off")  # nobody pulls the plug here
             ledger, queue = Ledger(journal), Queue(journal)
@@ -120,9 +131,7 @@ class Bench:
                 trouble = error
             return self._left(journal, ledger, queue, trouble, began)
 
-    def _left(
-        self, journal: Journal, ledger: Ledger, queue: Queue, trouble: IgtoolError | None, began: float
-    ) -> Ran:
+    def _left(self, journal: Journal, ledger: Ledger, queue: Queue, trouble: IgtoolError | None, began: float) -> Ran:
         jobs = {(entry["handle"], entry["kind"]): entry for entry in queue.entries(limit=10_000)}
         names = ("source", "key", "endpoint", "at", "units", "outcome", "status")
         rows = journal.read(f"select {', '.join(names)} from requests order by request_id")
@@ -209,8 +218,3 @@ def instagram(*handles: str) -> list[tuple[str, str]]:
 def youtube(*handles: str) -> list[tuple[str, str]]:
     """Wanted accounts of YouTube."""
     return [("youtube", handle) for handle in handles]
-
-
-def shown(value: Any) -> str:
-    """``value`` as text, for a look at what it holds."""
-    return json.dumps(value, default=str)

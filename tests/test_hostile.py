@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 from live_runs import SECRETS, Bench, Ran, asks
-from platform_server import wire
-from platform_server import ANY, BEHAVIOURS, Expected, PlatformServer
+from platform_server import ANY, BEHAVIOURS, Expected, PlatformServer, wire
 from platform_server.requests import POSTS, PROFILE, REELS
 
 from igtool.errors import ConfigError, RateLimitedError
@@ -17,7 +16,9 @@ from igtool.pacing import STRIKES
 from igtool.platforms.live import PROFILE as PROFILE_JOB
 
 STATES = {"done", "private", "not_found", "failed", "dead", "waiting"}
-SLOW = ("hang", "hang-in-body", "drip-headers", "drip-body")
+SLOW = ("hang", "limit-that-hangs", "hang-in-body", "drip-headers", "drip-body")
+SPOILING = ("length-too-short",)
+"""What is left over on the connection may spoil a try before the server has seen it."""
 BEFORE, AFTER = "posts3_before", "posts3_after"
 
 
@@ -34,8 +35,9 @@ def places() -> Iterator[tuple[str, str, str]]:
     What happens below the meaning of an answer is the same for every source, and tried on one, each in its turn.
     """
     for number, (name, behaviour) in enumerate(BEHAVIOURS.items()):
-        is_wire = name in wire.BEHAVIOURS
-        for platform in behaviour.platforms[number % len(behaviour.platforms) :][:1] if is_wire else behaviour.platforms:
+        suited = behaviour.platforms
+        turn = number % len(suited)
+        for platform in suited[turn : turn + 1] if name in wire.BEHAVIOURS else suited:
             if PROFILE in behaviour.endpoints:
                 yield name, platform, PROFILE
             else:
@@ -46,7 +48,7 @@ def places() -> Iterator[tuple[str, str, str]]:
 
 CASES = list(places())
 REASONS = {
-    ("cursor-same", "youtube"): "cursor_cycle",  # two requests make a page, so that the same cursor comes each other time
+    ("cursor-same", "youtube"): "cursor_cycle",  # a page is two requests, and each other one has the same cursor
     ("cursor-lost", "tikhub"): "no_new_item",  # its cursors are ids of items: the first page asked for is one
 }
 REFUSED_CURSORS = {("cursor-same", "youtube"), ("cursor-a-b-a", "youtube"), ("page-nothing-new", "youtube")}
@@ -58,7 +60,8 @@ def bench(
 ) -> Bench:
     """A worker for one case; only what hangs is given up early."""
     pages = {"post_pages": 6, "reel_pages": 6} if endpoint != PROFILE else {}
-    return Bench(server, folder, platform, {"timeout_s": 0.3 if name in SLOW else 20.0, "max_wait_s": max_wait_s, **pages})
+    timeout_s = 0.3 if name in SLOW else 20.0
+    return Bench(server, folder, platform, {"timeout_s": timeout_s, "max_wait_s": max_wait_s, **pages})
 
 
 def subject(endpoint: str) -> str:
@@ -88,7 +91,8 @@ def test_played_without_end(
     check_source(ran, expected)
     played = asks(server, subject(endpoint), endpoint)
     if endpoint == PROFILE and expected.asks is not None:
-        assert len(played) == expected.asks
+        fewest = 1 if name in SPOILING else expected.asks
+        assert fewest <= len(played) <= expected.asks
     if expected.outcome != ANY and endpoint == PROFILE and expected.outcome != "ok":
         assert {one["outcome"] for one in ran.requests} == {"ok", expected.outcome}
     if expected.reason and expected.reason != "slower":
@@ -150,7 +154,8 @@ def check_kept(ran: Ran, handle: str) -> None:
 
 def check_secrets(server: PlatformServer, ran: Ran, logged: str) -> None:
     """No key in an address, a table, a message or the log."""
-    assert not [one for one in server.requests if one.secrets]
+    assert not [one for one in server.requests if one.secrets or "cookie" in one.headers]
+    assert "sid=invented" not in ran.text
     for secret in SECRETS:
         assert secret not in ran.text + logged + str(ran.trouble)
         assert not [one for one in server.requests if one.is_elsewhere and secret in str(one.headers)]

@@ -101,7 +101,7 @@ def test_the_breaker_doubles_after_each_wake_without_a_good_answer_up_to_a_day()
         now = pace.limited_until
         pace = limited(pace, now, None, "shut")
     assert waits == [1800, 3600, 7200, 14_400, 28_800, 57_600, 86_400, 86_400]
-    woken = limited(succeeded(pace), now, None, "shut")
+    woken = limited(succeeded(pace, now), now, None, "shut")
     assert (woken.level, woken.strikes) == (pace.level, 1)
 
 
@@ -117,17 +117,18 @@ def test_five_failed_items_open_the_breaker_and_a_good_answer_between_them_does_
     for _ in range(4):
         pace = faulted(pace, NOW, "down")
     assert faulted(pace, NOW, "down").level == 1
-    assert faulted(succeeded(pace), NOW, "down").level == 0
+    assert faulted(succeeded(pace, NOW), NOW, "down").level == 0
     assert faulted(opened(Pace(), NOW, "down"), NOW + BREAKER_S, "down").level == 2
 
 
 def test_fifty_good_answers_bring_the_full_pace_back() -> None:
     """Not one fewer."""
     pace = opened(Pace(), NOW, "shut")
+    assert succeeded(pace, NOW) == pace, "it was asked before the breaker opened"
     for _ in range(RECOVERED - 1):
-        pace = succeeded(pace)
+        pace = succeeded(pace, NOW + BREAKER_S)
     assert (pace.factor, pace.limited_at) == (0.5, None)
-    assert succeeded(pace).factor == 1.0
+    assert succeeded(pace, NOW + BREAKER_S).factor == 1.0
 
 
 @given(st.integers(1, 1000), st.floats(0.1, 86_400), st.sampled_from([1.0, 0.5]))

@@ -10,7 +10,7 @@ from fetch_world import dead_pid
 
 from igtool.journal import Journal
 from igtool.journal.ledger import Claimant, Grant, Ledger, Nothing, Price, next_jobs
-from igtool.journal.queue import ENDED, LEASE_S, Change, Job, Queue, Wanted, add, apply, is_alive, owner_name
+from igtool.journal.queue import ENDED, LEASE_S, Change, Job, Queue, Wanted, apply, is_alive, owner_name
 from igtool.pacing import Policy
 
 FREE = Policy(limits=(), jitter_s=(0.0, 0.0), batch_size=0)
@@ -28,7 +28,9 @@ def wanted(*handles: str, kind: str = "profile", source: str = "web", **more: ob
     return [Wanted("instagram", handle, kind, source, **more) for handle in handles]  # type: ignore[arg-type]
 
 
-def claim(journal: Journal, owner: str = DEAD_OWNER, *, run: str = "r1", source: str = "web", now: float = 1.0) -> Grant:
+def claim(
+    journal: Journal, owner: str = DEAD_OWNER, *, run: str = "r1", source: str = "web", now: float = 1.0
+) -> Grant:
     """The right to ask for the next job."""
     found = attempt(journal, owner, run=run, source=source, now=now)
     assert isinstance(found, Grant)
@@ -152,7 +154,9 @@ def test_waiting_jobs_are_handed_to_another_source_as_far_as_it_knows_their_kind
 
 def test_a_kind_that_is_refused_is_closed_for_this_run_and_source_only(queue: Queue) -> None:
     """Profiles go on; the reason is kept."""
-    queue.enqueue([*wanted("a"), *wanted("a", "b", kind="posts"), *wanted("c", kind="posts", source="x")], run="r", now=1)
+    queue.enqueue(
+        [*wanted("a"), *wanted("a", "b", kind="posts"), *wanted("c", kind="posts", source="x")], run="r", now=1
+    )
     assert queue.close_kind("r", "web", "posts", "auth: no", 5.0) == 2
     assert queue.states("r") == {"dead": 2, "waiting": 2}
     assert {one["reason"] for one in queue.entries(["dead"])} == {"auth: no"}
@@ -242,10 +246,19 @@ def test_follow_ups_come_in_the_transaction_of_their_answer_or_not_at_all(tmp_pa
     with Journal(tmp_path, writable=True) as journal:
         queue = Queue(journal)
         queue.enqueue(wanted("a"), run="r1", now=1)
-        job = claim(journal).jobs[0]
-        with pytest.raises(ZeroDivisionError), journal.transaction() as cursor:
-            apply(cursor, [Change(job.job_id, "done")], owner=DEAD_OWNER, now=9.0)
-            add(cursor, wanted("a", kind="posts"), run="r1", now=9.0)
-            raise ZeroDivisionError
+        grant = claim(journal)
+        claimant = Claimant("web", FREE, "r1", DEAD_OWNER)
+        broken = (one for one in [*wanted("a", kind="posts"), None])
+        with pytest.raises(AttributeError):
+            Ledger(journal).record(
+                claimant,
+                grant,
+                outcome="ok",
+                status=200,
+                now=9.0,
+                pace=lambda pace: pace,
+                changes=[Change(grant.jobs[0].job_id, "done")],
+                follow_ups=broken,  # type: ignore[arg-type]
+            )
     with Journal(tmp_path, writable=False) as journal:
         assert rows(Queue(journal)) == {("a", "profile"): ("leased", "web")}

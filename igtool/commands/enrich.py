@@ -73,6 +73,7 @@ def _options(workspace: Workspace, chosen: CreatorList, given: dict[str, Any]) -
         sources=tuple(paths),
         fetch=fetch_options(given, asked) if asked else None,
         raw_folder=RawFolder(given["raw_dir"], given["file_limit"]) if given["raw_dir"] else None,
+        told=say,
         output=given["output"],
         fill=parse_fill(given["fill"]),
         limit=given["limit"],

@@ -68,7 +68,7 @@ def run_fetch(
     name = chosen.name if chosen else "search"
     raw = RawFolder(given["raw_dir"], given["file_limit"]) if given["raw_dir"] else None
     with open_session(settings, f"fetch {name}", stopping) as session:
-        fetcher = Fetcher(session, sources, options, raw_folder=raw)
+        fetcher = Fetcher(session, sources, options, raw_folder=raw, told=say)
         plan = fetcher.plan(wanted)
         if given["dry_run"]:
             print_estimates(fetcher, plan, as_json=given["as_json"])

@@ -194,7 +194,7 @@ def queue_drop_command(
     """Forget jobs; stored answers stay."""
     from igtool.commands.fetching import change_queue
 
-    if not yes:
+    if not yes and (jobs or reason is not None or everything):
         click.confirm("forget these jobs?", abort=True, err=True)
     count = change_queue(workspace_of(context), "drop", jobs, reason, everything=everything)
     say(f"{count} jobs are forgotten")

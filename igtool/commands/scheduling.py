@@ -19,14 +19,17 @@ def plan_document(workspace: Workspace, limit: int | None, backfill: int) -> dic
     """Due accounts by tier, what each source takes for them, and the freshness of the tiers."""
     from igtool.fetching.plan import FetchOptions, estimate
     from igtool.fetching.run import policy_of, sources_of
-    from igtool.schedule.plan import by_tier, due_now
+    from igtool.journal import Journal
+    from igtool.journal.queue import Queue
+    from igtool.schedule.plan import by_tier, due_now, left_alone
     from igtool.schedule.tiers import Tiers, freshness
 
     settings = workspace.settings
     sources = sources_of(settings, settings.sources)
     tiers, now = Tiers.of(settings), datetime.now(UTC)
-    with workspace.reader() as lake:
-        due = due_now(lake, now, tiers, limit=limit, backfill=backfill)
+    with workspace.reader() as lake, Journal(settings.cache, writable=False) as journal:
+        left = left_alone(Queue(journal), now)
+        due = due_now(lake, now, tiers, limit=limit, backfill=backfill, left=left)
         fresh = freshness(lake, now, tiers)
     bounds = FetchOptions(settings.sources).bounds(settings)
     rows = []

@@ -35,6 +35,8 @@ def raw_row(answer: StoredAnswer) -> Row:
 class RawFolder:
     """Writes answers as ``FOLDER/<platform>/<handle>/<endpoint>(<handle>)_<number>_<time>.json``.
 
+    An answer about several accounts lies in a folder ``several`` and names none.
+
     ``most``: files for each account, at most; None for no limit. What is no data (``…_error``) is not written. A
     name that is already there holds the same answer, so that a run that died writes none twice.
     """
@@ -56,7 +58,8 @@ class RawFolder:
             self._counts[place] = sum(1 for _ in place.glob("*.json"))
         moment = datetime.fromtimestamp(answer.fetched_at, UTC)
         kind = answer.endpoint.replace(".", "_")
-        name = f"{kind}({subject})_{answer.answer_id[:8]}_{moment:%Y%m%dT%H%M%S}Z.json"
+        named = f"{kind}({subject})" if answer.subject else kind
+        name = f"{named}_{answer.answer_id[:8]}_{moment:%Y%m%dT%H%M%S}Z.json"
         if (place / name).exists() or (self.most is not None and self._counts[place] >= self.most):
             return
         with replaced(place / name) as file:

@@ -17,9 +17,10 @@ _REMEMBERED = 2_000
 class Trail(msgspec.Struct, omit_defaults=True):
     """What a job remembers of the pages it has: it travels through the journal as JSON.
 
-    ``looks``: how often an HTML page came instead of an answer. ``candidates``: cursors still to be tried once,
-    after an answer that promised more and named none; ``guessed``: the page asked for is one of those. ``reason``:
-    why the job ends once the page at hand is whole.
+    ``looks``: how often an HTML page came instead of an answer. ``alone``: not to be asked together with others, as
+    an answer for several was no good. ``candidates``: cursors still to be tried once, after an answer that promised
+    more and named none; ``guessed``: the page asked for is one of those. ``reason``: why the job ends once the page
+    at hand is whole.
     """
 
     cursor: str | None = None
@@ -30,6 +31,7 @@ class Trail(msgspec.Struct, omit_defaults=True):
     candidates: list[str] = []
     guessed: bool = False
     looks: int = 0
+    alone: bool = False
     reason: str = ""
 
     def text(self) -> str:
@@ -68,10 +70,10 @@ def advance(trail: Trail, page: Page, bounds: Bounds) -> str | None:
     Reasons: ``end``, ``page_limit``, ``item_limit``, ``since``, ``no_new_item``, ``repeated_cursor``,
     ``cursor_cycle``, ``no_cursor``.
     """
+    trail.looks = 0
     known = set(trail.seen)
     new = dict.fromkeys(item.native_id for item in page.items if item.native_id not in known)
     trail.seen = [*trail.seen, *new][-_REMEMBERED:]
-    trail.looks = 0
     trail.items += len(new)
     trail.pages += page.counted
     if page.counted and not new:

@@ -126,8 +126,8 @@ def enqueue(queue: Queue, plan: Plan, sources: Sequence[Source], *, run: str, no
     known = [handle for handle, step in plan.steps.items() if step != "no_source"]
     ask = [handle for handle, step in plan.steps.items() if step == "ask"]
     queue.enqueue((Wanted(*one, PROFILE, first[one[0]], plan.priorities.get(one, 0)) for one in ask), run=run, now=now)
-    queue.adopt(known, run=run, first=first)
     queue.revive(known, run=run, now=now, everything=retry_failed)
+    queue.adopt(known, run=run, first=first, asked=[source.name for source in sources])
 
 
 def enqueue_searches(queue: Queue, sources: Sequence[Source], options: FetchOptions, *, run: str, now: float) -> None:

@@ -60,7 +60,7 @@ def probe(source: Source, settings: Settings, clock: Clock) -> str:
             outcome=verdict.outcome,
             status=response.status,
             now=now,
-            pace=lambda pace: pacing.succeeded(pace) if answers else _as_before(pace, before),
+            pace=lambda pace: pacing.succeeded(pace, now) if answers else _as_before(pace, before),
         )
     if answers:
         cleared = "; the rate limit has cleared" if before.limited_until > now else ""

@@ -168,6 +168,7 @@ class Recorder:
                 changes.append(Change(job.job_id, WAITING, verdict.words, due_at, progress=trail.text()))
             else:
                 changes.append(self._ended_not_found(job))
+        self.streak.clear()
         self.record(grant, verdict, self._answer(grant, response, endpoint, verdict), changes, _ok)
 
     def _ended_not_found(self, job: Job) -> Change:
@@ -179,7 +180,9 @@ class Recorder:
         return Change(job.job_id, NOT_FOUND, due_at=self.clock.now() + self.reach.not_found_retry_s)
 
     def given_up(self, jobs: Sequence[Job], words: str) -> list[Change]:
-        """Asking again does not help: another source, else a dead letter."""
+        """Asking again does not help: another source, else a dead letter; of several, one may spoil it for all."""
+        if len(jobs) > 1:
+            return _apart(jobs)
         changes = []
         for job in jobs:
             other = next((one for one in self.others if job.kind in one.kinds), None)
@@ -199,8 +202,12 @@ class Recorder:
         """A try in vain; after the last one the jobs are left to a later run."""
         answer = self._answer(grant, response, endpoint, verdict) if response is not None else None
         if not is_last:
-            self.record(grant, verdict, answer, ())
+            asked_s = pacing.retry_after_s(response.headers.get("retry-after"), self.clock.now()) if response else None
+            self.record(grant, verdict, answer, (), partial(_paused, wait_s=min(asked_s or 0.0, STOPPED_S)))
             raise Transient
+        if len(grant.jobs) > 1:
+            self.record(grant, verdict, answer, _apart(grant.jobs), pacing.faulted)
+            return
         due_at = self.clock.now() + self.reach.failed_retry_s
         changes = [
             Change(job.job_id, FAILED, f"{TRIES} tries: {verdict.words}", due_at, rounds=job.rounds + 1)
@@ -209,7 +216,7 @@ class Recorder:
         pace = self.record(grant, verdict, answer, changes, pacing.faulted)
         self.streak += [job.job_id for job in grant.jobs]
         if pace.level and not pace.faults:  # the breaker opened: the trouble was not theirs
-            self.queue.retry(self.streak, now=pace.limited_until)
+            self.queue.retry(self.streak, now=self.clock.now())
             self.streak.clear()
 
     def _rate_limited(self, grant: Grant, response: Response, endpoint: str, verdict: Verdict) -> None:
@@ -228,7 +235,8 @@ class Recorder:
         """A key that is refused, a kind that is closed to us, or a source that does not want us."""
         words = f"{verdict.outcome}: {verdict.words}"
         answer = self._answer(grant, response, endpoint, verdict)
-        if verdict.outcome == "auth" and grant.jobs[0].kind != PROFILE:
+        has_key = bool(self.keys[grant.key].secret)
+        if verdict.outcome == "auth" and grant.jobs[0].kind != PROFILE and not has_key:  # a key is for all kinds
             self.record(grant, verdict, answer, [Change(job.job_id, DEAD, words) for job in grant.jobs])
             self.queue.close_kind(self.claimant.run, self.source.name, grant.jobs[0].kind, words, self.clock.now())
             return
@@ -237,16 +245,19 @@ class Recorder:
         if verdict.outcome == "auth" and self.open_keys():
             return
         self._hand_over()
-        fix = "check its key" if self.keys[grant.key].secret else "look at it in a browser"
+        fix = "check its key" if has_key else "look at it in a browser"
         raise ConfigError(
             f"{self.source.name} was stopped, {words or 'it shut us out'} (asking for {grant.jobs[0].handle}): "
             f"{fix}; `igtool doctor` tries again, and the same command goes on"
         )
 
     def _hand_over(self) -> None:
-        """Let the next source of this platform have what waits: this one is closed for a long time."""
+        """Let the next source of this platform have the profiles that wait: this one is closed for a long time.
+
+        Lists that were begun stay here: ids and cursors of one source mean nothing to another.
+        """
         if self.others:
-            self.queue.reroute(self.claimant.run, self.source.name, self.others[0].name, self.others[0].kinds)
+            self.queue.reroute(self.claimant.run, self.source.name, self.others[0].name, (PROFILE,))
 
     # -- recording ----------------------------------------------------------------------------------------------
 
@@ -316,12 +327,26 @@ class Recorder:
         return redacted(text, self.secrets)
 
 
-def _ok(pace: Pace, _now: float, _words: str) -> Pace:
-    return pacing.succeeded(pace)
+def _apart(jobs: Sequence[Job]) -> list[Change]:
+    """Each of ``jobs`` is to be asked by itself."""
+    changes = []
+    for job in jobs:
+        trail = trail_of(job.progress)
+        trail.alone = True
+        changes.append(Change(job.job_id, WAITING, progress=trail.text()))
+    return changes
+
+
+def _ok(pace: Pace, now: float, _words: str) -> Pace:
+    return pacing.succeeded(pace, now)
 
 
 def _limited(pace: Pace, now: float, words: str, *, wait_s: float | None) -> Pace:
     return pacing.limited(pace, now, wait_s, words)
+
+
+def _paused(pace: Pace, now: float, _words: str, *, wait_s: float) -> Pace:
+    return replace(pace, next_at=max(pace.next_at, now + wait_s))
 
 
 def _shut(pace: Pace, now: float, words: str) -> Pace:

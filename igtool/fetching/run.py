@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter
@@ -44,9 +45,9 @@ from igtool.settings import Settings
 
 _COMMIT_ANSWERS = 200
 _COMMIT_BYTES = 16 << 20
-_COMMIT_EVERY_S = 30.0
+_COMMIT_EVERY_S = 300.0
 _SHOW_EVERY_S = 2.0
-_LOOK_S = 0.1
+_LOOK_S = 0.5
 _REMEMBERED_S = 40 * 86_400.0
 """Requests older than any window, quota day or question of ``status`` are forgotten."""
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
@@ -84,7 +85,10 @@ def sources_of(settings: Settings, names: Sequence[str]) -> list[Source]:
 
 @dataclass
 class Fetcher:
-    """Asks live sources for accounts, in one session. ``after_answers`` is called after each commit to the lake."""
+    """Asks live sources for accounts, in one session.
+
+    ``after_answers`` is called after each commit to the lake, ``told`` with what a person should know meanwhile.
+    """
 
     session: Session
     sources: Sequence[Source]
@@ -92,6 +96,7 @@ class Fetcher:
     clock: Clock = field(default_factory=Clock)
     raw_folder: RawFolder | None = None
     after_answers: Callable[[], None] = lambda: None
+    told: Callable[[str], None] = lambda _: None
 
     def __post_init__(self) -> None:
         self.queue = Queue(self.session.journal)
@@ -171,11 +176,15 @@ class Fetcher:
         """Run one thread a source, again if another source hands over to it, until nothing is left to ask."""
         crew = _Crew(self, report)
         committed_at = shown_at = time.monotonic()
-        shown = 0
+        shown, seen = 0, -1
         try:
             while crew.is_at_work():
                 self.wake.wait(_LOOK_S)
                 self.wake.clear()
+                version = self.session.journal.version()
+                if version == seen and time.monotonic() - committed_at <= _COMMIT_EVERY_S:
+                    continue
+                seen = version
                 if self.ledger.answer_count() >= _COMMIT_ANSWERS or time.monotonic() - committed_at > _COMMIT_EVERY_S:
                     if self.drain():
                         self.after_answers()
@@ -188,7 +197,9 @@ class Fetcher:
             self._show(shown)
 
     def _show(self, shown: int) -> int:
-        ended = sum(count for state, count in self.queue.states(self.run_id).items() if state in ENDED)
+        states = self.queue.states(self.run_id)
+        ended = sum(count for state, count in states.items() if state in ENDED)
+        self.session.progress.expect(sum(states.values()))
         if ended > shown:
             self.session.progress.advance(ended - shown)
         return max(ended, shown)
@@ -216,43 +227,56 @@ class Fetcher:
 
 @dataclass
 class _Crew:
-    """The threads at work, one a source; a source that stopped with a trouble stays closed for this run."""
+    """The threads at work; a source that stopped with a trouble stays closed for this run."""
 
     fetcher: Fetcher
     report: FetchReport
     closed: set[str] = field(default_factory=set)
-    running: dict[str, _Thread] = field(default_factory=dict)
+    running: list[_Thread] = field(default_factory=list)
 
     def is_at_work(self) -> bool:
         """Whether any thread is, after those that are needed were started. Raises what is no igtool error."""
-        for name in [name for name, thread in self.running.items() if not thread.is_alive()]:
-            self._dismissed(name, self.running.pop(name))
+        for thread in [thread for thread in self.running if not thread.is_alive()]:
+            self._dismissed(thread)
         if not self.fetcher.session.stopping():
             for source in self.fetcher.sources:
-                if source.name not in self.running and source.name not in self.closed:
+                if source.name not in self.closed:
                     self._start(source)
         return bool(self.running)
 
     def _start(self, source: Source) -> None:
-        if self.fetcher.queue.next_due(self.fetcher.run_id, source.name) is not None:
-            self.running[source.name] = thread = _Thread(self.fetcher, source)
+        """One more thread for ``source`` if it has something to do and not all of its threads are running."""
+        running = sum(thread.source is source for thread in self.running)
+        if running >= source.workers:
+            return
+        due_at = self.fetcher.queue.next_due(self.fetcher.run_id, source.name)
+        if due_at is not None and (not running or due_at <= self.fetcher.clock.now()):
+            thread = _Thread(self.fetcher, source)
+            self.running.append(thread)
             thread.start()
 
-    def _dismissed(self, name: str, thread: _Thread) -> None:
+    def _dismissed(self, thread: _Thread) -> None:
         thread.join()
+        self.running.remove(thread)
         if thread.error is None:
             return
-        self.closed.add(name)
         if not isinstance(thread.error, IgtoolError):
             raise thread.error
-        self.report.troubles.append(thread.error)
+        if thread.source.name not in self.closed:
+            self.closed.add(thread.source.name)
+            self.report.troubles.append(thread.error)
+            self._stop(one for one in self.running if one.source is thread.source)
 
     def dismiss(self) -> None:
         """Ask every thread to stop, and wait until it has given its lease back."""
-        for thread in self.running.values():
-            thread.stop.set()
-        for thread in self.running.values():
+        self._stop(self.running)
+        for thread in self.running:
             thread.join()
+
+    @staticmethod
+    def _stop(threads: Iterable[_Thread]) -> None:
+        for thread in threads:
+            thread.stop.set()
 
 
 class _Thread(threading.Thread):
@@ -301,7 +325,8 @@ class _Thread(threading.Thread):
                 reach=reach_of(settings, fetcher.options),
                 others=fetcher.others(self.source),
             )
-            Worker(recorder, client, lambda: self.stop.is_set() or fetcher.session.stopping()).run()
+            stopping = lambda: self.stop.is_set() or fetcher.session.stopping()  # noqa: E731 - one line says it
+            Worker(recorder, client, stopping, fetcher.told).run()
 
 
 def plan_now(
@@ -326,7 +351,9 @@ def _fresh_until(session: Session, handles: Sequence[Handle], now: float) -> dic
     tiers = tier_query(datetime.fromtimestamp(now, UTC), Tiers.of(session.settings))
     rows = session.lake.rows(
         f"""
-        with wanted as (select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle),
+        with wanted as (
+            select unnest(from_json(?, '["varchar"]')) as platform, unnest(from_json(?, '["varchar"]')) as handle
+        ),
         named as (
             select platform, handle as name, due_at from ({tiers})
             union all select platform, a.platform_user_id, t.due_at from ({tiers}) t
@@ -336,7 +363,7 @@ def _fresh_until(session: Session, handles: Sequence[Handle], now: float) -> dic
         join named n on n.platform = w.platform and n.name in (w.handle, lower(w.handle))
         where n.due_at is not null group by all
         """,
-        ([platform for platform, _ in handles], [handle for _, handle in handles]),
+        [json.dumps(column) for column in zip(*handles, strict=True)] or ("[]", "[]"),
     )
     return {(row["platform"], row["handle"]): row["until"] for row in rows}
 

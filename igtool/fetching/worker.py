@@ -39,6 +39,7 @@ class Worker:
     recorder: Recorder
     client: Client
     stopping: Callable[[], bool] = lambda: False
+    told: Callable[[str], None] = lambda _: None
 
     def __post_init__(self) -> None:
         self.source, self.claimant = self.recorder.source, self.recorder.claimant
@@ -47,12 +48,16 @@ class Worker:
 
     def run(self) -> None:
         """Until nothing is left to ask of this source."""
-        pick = partial(next_jobs, self.claimant, together=lambda job: self.source.together(_task(job)))
+        pick = partial(next_jobs, self.claimant, together=self._together)
         while not self.stopping():
             grant = self._claim(pick)
             if grant is None:
                 return
             self._serve(grant)
+
+    def _together(self, job: Job) -> int:
+        """How many jobs like ``job`` fit into one request; one after such a request went wrong."""
+        return 1 if trail_of(job.progress).alone else self.source.together(_task(job))
 
     def _claim(self, jobs: Callable[[float], Callable[[object], Sequence[Job]]]) -> Grant | None:
         """The next right to ask, after whatever wait it takes; None when no job is left or the user stops."""
@@ -90,8 +95,12 @@ class Worker:
                 f"{self.source.name} may not be asked before {when} ({self._why(decision)}), which is longer than "
                 f"--max-wait allows: the same command goes on then"
             )
-        if decision.at - now >= _TELL_S:
-            _LOG.info("%s waits %.0f s: %s", self.source.name, decision.at - now, _WHY[decision.why])
+        seconds = decision.at - now
+        if seconds >= _TELL_S:
+            _LOG.info("%s waits %.0f s: %s", self.source.name, seconds, self._why(decision))
+        if seconds >= _TELL_PERSON_S:
+            when = f"{datetime.fromtimestamp(decision.at, UTC):%H:%M:%S} UTC"
+            self.told(f"{self.source.name} waits until {when}: {self._why(decision)}")
         self.clock.sleep(max(decision.at - now, 0.001), self.stopping)
 
     def _why(self, decision: Decision) -> str:
@@ -174,6 +183,7 @@ class Worker:
 
 
 _TELL_S = 30.0
+_TELL_PERSON_S = 300.0
 _WHY: dict[str, str] = {
     "free": "nothing",
     "window": "its requests in the window are used",

@@ -108,6 +108,7 @@ class Source(ABC):
 
     ``name`` is what the user types; ``platform`` is ``instagram`` or ``youtube``; ``kinds`` starts with ``profile``.
     ``is_partial``: it knows only some accounts, so that another source may find what this one does not.
+    ``workers``: requests that may be under way at once; the pace is the same for all of them together.
     """
 
     name: ClassVar[str]
@@ -115,6 +116,7 @@ class Source(ABC):
     kinds: ClassVar[tuple[str, ...]]
     is_partial: ClassVar[bool] = False
     policy: ClassVar[Policy] = Policy()
+    workers: ClassVar[int] = 1
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -170,6 +170,7 @@ class TikHub(Source):
     name = "tikhub"
     platform = "instagram"
     kinds = (PROFILE, POSTS, REELS)
+    workers = 8
     policy: ClassVar[Policy] = Policy(limits=(Limit(600, 60), Limit(10, 1)), jitter_s=(0.0, 0.2), batch_size=0)
 
     def keys(self) -> tuple[Key, ...]:

@@ -133,6 +133,7 @@ class YouTube(Source):
     name = "youtube"
     platform = "youtube"
     kinds = (PROFILE, POSTS, SEARCH)
+    workers = 2
     policy: ClassVar[Policy] = Policy(
         limits=(Limit(300, 60),),
         quotas=(Quota(10_000), Quota(100 * _SEARCH_UNITS, "search.list")),

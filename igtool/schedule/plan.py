@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from igtool.fetching.plan import Handle
+from igtool.journal.queue import DEAD, FAILED, NOT_FOUND, Queue
 from igtool.lake import Reader
+from igtool.platforms.live import PROFILE
 from igtool.schedule.tiers import PRIORITY, Tiers, due_accounts, tier_query
 
 _CHANNEL_ID = re.compile(r"UC[A-Za-z0-9_-]{22}")
@@ -25,19 +28,43 @@ class Due:
     overdue_h: float | None
 
 
-def due_now(lake: Reader, now: datetime, tiers: Tiers, *, limit: int | None, backfill: int) -> list[Due]:
+def due_now(
+    lake: Reader,
+    now: datetime,
+    tiers: Tiers,
+    *,
+    limit: int | None,
+    backfill: int,
+    left: frozenset[Handle] = frozenset(),
+) -> list[Due]:
     """What is due, the first to be looked at first: at most ``limit`` accounts, then at most ``backfill`` new ones.
 
-    A YouTube channel is named by its id, so that one request serves fifty of them.
+    A YouTube channel is named by its id, so that one request serves fifty of them. ``left``: see ``left_alone``;
+    those do not take the place of others.
     """
-    rows = due_accounts(lake, now, tiers, limit).to_pylist()
+    rows = due_accounts(lake, now, tiers, None if limit is None else limit + len(left)).to_pylist()
     found = [
         Due(row["platform"], name, row["tier"], int(row["priority"]), row["overdue_h"])
         for row in rows
         if (name := _asked_as(row["platform"], row["handle"], row["account_id"]))
-    ]
+        and (row["platform"], name) not in left
+    ][:limit]
     room = backfill if limit is None else min(backfill, limit - len(found))
-    return found + (_never_seen(lake, room) if room > 0 else [])
+    return found + (_never_seen(lake, room, left) if room > 0 else [])
+
+
+def left_alone(queue: Queue, now: datetime) -> frozenset[Handle]:
+    """The accounts that no fetch asks for now: not found or failed a short while ago, or a dead letter.
+
+    They stay overdue, and would take the place of others in every cycle.
+    """
+    at, every = now.timestamp(), 10_000_000
+    rows = queue.entries((NOT_FOUND, FAILED, DEAD), limit=every)
+    return frozenset(
+        (row["platform"], row["handle"])
+        for row in rows
+        if row["kind"] == PROFILE and (row["state"] == DEAD or row["due_at"] > at)
+    )
 
 
 def _asked_as(platform: str, handle: str | None, account_id: str) -> str | None:
@@ -45,13 +72,15 @@ def _asked_as(platform: str, handle: str | None, account_id: str) -> str | None:
     return native if platform == "youtube" and _CHANNEL_ID.fullmatch(native) else handle
 
 
-def _never_seen(lake: Reader, limit: int) -> list[Due]:
-    """Watched accounts of which nothing is stored, in the order of their lists."""
+def _never_seen(lake: Reader, limit: int, left: frozenset[Handle]) -> list[Due]:
+    """Watched accounts of which nothing is stored, in the order of their lists, without those that are ``left``."""
     rows = lake.arrow(
         "select w.platform, w.handle from (select platform, handle, min((list_name, line)) as place "
         "from watchlist group by all) w anti join accounts a on a.platform = w.platform "
-        "and (a.handle = lower(w.handle) or a.platform_user_id = w.handle) order by place, handle limit ?",
-        (limit,),
+        "and (a.handle = lower(w.handle) or a.platform_user_id = w.handle) "
+        "anti join (select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle) l "
+        "on l.platform = w.platform and l.handle = w.handle order by place, w.handle limit ?",
+        ([platform for platform, _ in left], [handle for _, handle in left], limit),
     ).to_pylist()
     return [Due(row["platform"], row["handle"], "backfill", PRIORITY["backfill"], None) for row in rows]
 

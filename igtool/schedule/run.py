@@ -11,9 +11,10 @@ from igtool.clock import Clock
 from igtool.errors import BudgetError, LockedError, RateLimitedError
 from igtool.fetching.plan import FetchOptions, duration_s
 from igtool.fetching.run import Fetcher, FetchReport, policy_of, sources_of
+from igtool.journal.queue import Queue
 from igtool.pipeline import run_stages
 from igtool.platforms.live import Source
-from igtool.schedule.plan import due_now, next_due
+from igtool.schedule.plan import due_now, left_alone, next_due
 from igtool.schedule.tiers import Tiers
 from igtool.session import Session, open_session
 from igtool.settings import Settings
@@ -38,7 +39,9 @@ class Cycle:
 def run_cycle(session: Session, sources: Sequence[Source], *, limit: int | None, backfill: int, clock: Clock) -> Cycle:
     """Fetch what is due, then bring tables, index and exports up to date; analysis rides on what was fetched."""
     tiers = Tiers.of(session.settings)
-    due = due_now(session.lake, _moment(clock), tiers, limit=limit, backfill=backfill)
+    now = _moment(clock)
+    left = left_alone(Queue(session.journal), now)
+    due = due_now(session.lake, now, tiers, limit=limit, backfill=backfill, left=left)
     report = None
     if due:
         fetcher = Fetcher(session, sources, FetchOptions(tuple(source.name for source in sources)), clock)
@@ -79,7 +82,7 @@ class Daemon:
             self._rest(_LOOK_AGAIN_S, str(error))
         elif error is not None:
             raise error
-        elif not cycle.due:
+        elif cycle.report is None or not cycle.report.requests:
             now = self.clock.now()
             wait = _LOOK_AGAIN_S if cycle.next_due_at is None else max(1.0, cycle.next_due_at.timestamp() - now)
             self._rest(min(wait, _LOOK_AGAIN_S), f"nothing is due before {_shown(cycle.next_due_at)}")

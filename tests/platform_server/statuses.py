@@ -234,7 +234,14 @@ _ECHOES = {
     "echo-key-429": Behaviour(_echo(429), LIMITED, _WITH_KEY),
     "echo-key-500": Behaviour(_echo(500), TRANSIENT, _WITH_KEY),
 }
+_API_PAGES = {
+    "api-html-200": Behaviour(_html(200, UNKNOWN_PAGE), TRANSIENT, _WITH_KEY),
+    "api-html-404": Behaviour(_html(404, UNKNOWN_PAGE), TRANSIENT, _WITH_KEY),
+    "api-html-login": Behaviour(_html(200, LOGIN_PAGE), STOPPED, _WITH_KEY),
+    "api-html-wait": Behaviour(_html(200, _WAIT_PAGE), LIMITED, _WITH_KEY),
+}
 _BODIES = {
+    "set-cookie": Behaviour(_with_headers(set_cookie="sid=invented; Path=/"), DONE),
     "body-empty": Behaviour(answers(200), TRANSIENT),
     "body-spaces": Behaviour(answers(200, b" \r\n\t "), TRANSIENT),
     "body-null": Behaviour(answers(200, None), INVALID),
@@ -250,4 +257,4 @@ _BODIES = {
     "body-deep": Behaviour(answers(200, b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), INVALID),
     "body-many-keys": Behaviour(answers(200, {f"key{n}": n for n in range(20_000)}), INVALID),
 }
-BEHAVIOURS = _STATUSES | _LIMITS | _INSTAGRAM | _GRAPH | _GOOGLE | _TIKHUB | _ECHOES | _BODIES
+BEHAVIOURS = _STATUSES | _LIMITS | _INSTAGRAM | _GRAPH | _GOOGLE | _TIKHUB | _ECHOES | _API_PAGES | _BODIES

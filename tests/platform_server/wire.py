@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
-from .behaviour import DONE, INVALID, STOPPED, TRANSIENT, UNCLEAR, Behaviour
+from .behaviour import DONE, INVALID, LIMITED, STOPPED, TRANSIENT, UNCLEAR, Behaviour
 from .exchange import MOST_SENT, Exchange, head
 from .instagram import LOGIN_PATH
 from .requests import Reply
@@ -52,6 +52,11 @@ def _reset_in_body(exchange: Exchange) -> None:
 
 def _hang_in_body(exchange: Exchange) -> None:
     exchange.send(head(200, (_JSON, ("content-length", "100000"))) + b'{"data":')
+    exchange.hang()
+
+
+def _limited_without_end(exchange: Exchange) -> None:
+    exchange.send(head(429, (_JSON, ("content-length", "100000"))) + b'{"message":')
     exchange.hang()
 
 
@@ -175,6 +180,8 @@ _CONNECTION = {
     "half-body": Behaviour(_half, TRANSIENT),
     "hang": Behaviour(lambda exchange: exchange.hang(), TRANSIENT),
     "hang-in-body": Behaviour(_hang_in_body, TRANSIENT),
+    "limit-that-hangs": Behaviour(_limited_without_end, LIMITED),
+    "limit-cut-off": Behaviour(_raw(b"HTTP/1.1 429 Slow\r\ncontent-length: 99\r\n\r\n{"), LIMITED),
     "drip-headers": Behaviour(_drip_headers, TRANSIENT),
     "drip-body": Behaviour(_drip_body, TRANSIENT),
     "endless-headers": Behaviour(_endless_headers, TRANSIENT),
