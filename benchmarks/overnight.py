@@ -47,7 +47,8 @@ def fetch(night: Night) -> dict[str, Any]:
     from igtool.commands.base import Stop
     from igtool.errors import Interrupted
     from igtool.fetching.plan import FetchOptions
-    from igtool.fetching.run import Fetcher, sources_of
+    from igtool.fetching.run import Fetcher
+    from igtool.fetching.sources import sources_of
     from igtool.pipeline import run_stages
     from igtool.session import open_session
     from igtool.settings import load

@@ -23,7 +23,7 @@ from igtool.lake import Lake
 from igtool.schedule.plot import plot
 from igtool.schedule.scenario import INSTAGRAM_WEB, TIKHUB, YOUTUBE, Scenario, Simulated
 from igtool.schedule.simulate import simulate
-from igtool.schedule.tiers import Tiers, due_accounts, freshness
+from igtool.tiers import Tiers, due_accounts, freshness
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 MOST_SOURCES = (INSTAGRAM_WEB, TIKHUB, replace(YOUTUBE, keys=3))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-_LOOK_S = 0.5
+_LOOK_S = 1.0
 """A sleeper looks this often (in real seconds) whether it was asked to stop."""
 
 

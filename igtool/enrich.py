@@ -13,7 +13,8 @@ from igtool import vocabulary
 from igtool.export import export_tables
 from igtool.fetching.keeping import RawFolder
 from igtool.fetching.plan import FetchOptions
-from igtool.fetching.run import Fetcher, FetchReport, sources_of
+from igtool.fetching.run import Fetcher, FetchReport
+from igtool.fetching.sources import sources_of
 from igtool.fill import DEFAULT_FILL, FIELDS, Filling, fill_list, write_filling
 from igtool.importing import import_source
 from igtool.lake import Lake

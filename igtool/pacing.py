@@ -82,7 +82,8 @@ class Pace:
     """What the ledger remembers of one source and key besides its requests.
 
     ``next_at``: not before (pause or rest). ``limited_until``: a rate limit, or the planned wake of an open breaker;
-    ``limited_at``: since when nothing but limits came. ``level``: how often the breaker opened without recovery.
+    ``is_quota``: the end of the quota's day. ``limited_at``: since when nothing but limits came. ``level``: how often
+    the breaker opened without recovery.
     """
 
     next_at: float = 0.0
@@ -95,6 +96,7 @@ class Pace:
     level: int = 0
     limited_at: float | None = None
     limited_until: float = 0.0
+    is_quota: bool = False
     reason: str = ""
     usage_score: float | None = None
 
@@ -147,7 +149,8 @@ def decide(pace: Pace, windows: Sequence[WindowUse], quotas: Sequence[QuotaUse],
     found = [Decision(now)]
     found.append(Decision(pace.next_at, "rest" if pace.is_rest else "pause"))
     if pace.limited_until > now:
-        found.append(Decision(pace.limited_until, "breaker" if pace.level else "rate_limit"))
+        why: Why = "quota" if pace.is_quota else "breaker" if pace.level else "rate_limit"
+        found.append(Decision(pace.limited_until, why))
     for use in windows:
         if use.blocking_at is not None:
             found.append(Decision(use.blocking_at + use.limit.window_s, "window"))
@@ -194,6 +197,7 @@ def succeeded(pace: Pace, now: float) -> Pace:
         level=0 if good >= RECOVERED else pace.level,
         limited_at=None,
         limited_until=0.0,
+        is_quota=False,
         reason="",
     )
 
@@ -205,7 +209,13 @@ def limited(pace: Pace, now: float, retry_after_s: float | None, reason: str) ->
     if strikes >= STRIKES or (pace.level and not pace.good_count):
         return opened(pace, now, reason, at_least_s=wait)
     return replace(
-        pace, strikes=strikes, good_count=0, limited_at=_since(pace, now), limited_until=now + wait, reason=reason
+        pace,
+        strikes=strikes,
+        good_count=0,
+        limited_at=_since(pace, now),
+        limited_until=now + wait,
+        is_quota=False,
+        reason=reason,
     )
 
 
@@ -228,13 +238,14 @@ def opened(pace: Pace, now: float, reason: str, *, at_least_s: float = 0.0) -> P
         good_count=0,
         limited_at=_since(pace, now),
         limited_until=now + wait,
+        is_quota=False,
         reason=reason,
     )
 
 
 def exhausted(pace: Pace, now: float, reason: str) -> Pace:
     """After the platform said that the day's quota is used up: nothing before the next day."""
-    return replace(pace, limited_at=_since(pace, now), limited_until=next_midnight(now), reason=reason)
+    return replace(pace, limited_at=_since(pace, now), limited_until=next_midnight(now), is_quota=True, reason=reason)
 
 
 def _since(pace: Pace, now: float) -> float:

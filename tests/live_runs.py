@@ -21,7 +21,8 @@ from igtool.errors import IgtoolError
 from igtool.fetching.keeping import RawFolder
 from igtool.fetching.plan import FetchOptions
 from igtool.fetching.recorder import Recorder
-from igtool.fetching.run import Fetcher, FetchReport, policy_of, reach_of, sources_of
+from igtool.fetching.run import Fetcher, FetchReport
+from igtool.fetching.sources import policy_of, reach_of, sources_of
 from igtool.fetching.worker import Worker
 from igtool.http import Client
 from igtool.journal import Journal

@@ -133,7 +133,8 @@ def test_answers_and_errors_reach_the_lake_without_secrets(server: PlatformServe
 def steps(house: House, sources: str, wanted: list[tuple[str, str]], **options: object) -> dict[str, int]:
     """What a run would do with ``wanted``, without asking anything."""
     from igtool.fetching.plan import FetchOptions
-    from igtool.fetching.run import Fetcher, sources_of
+    from igtool.fetching.run import Fetcher
+    from igtool.fetching.sources import sources_of
 
     names = tuple(sources.split(","))
     with house.session() as session:

@@ -9,6 +9,8 @@ import pytest
 
 from igtool.errors import IntegrityError
 from igtool.journal import Journal, LakeFile
+from igtool.journal.ledger import Ledger
+from igtool.journal.queue import Queue
 
 
 def test_what_is_recorded_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -53,3 +55,18 @@ def test_a_damaged_journal_says_what_to_do(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(IntegrityError, match="newer"):
         Journal(tmp_path, writable=True)
+
+
+def test_a_journal_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """What it knew stays, and the tables of live data are there, also for a reader."""
+    with Journal(tmp_path, writable=True) as journal:
+        journal.record_stage("lake", "embed", "1|[]", 12)
+    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+        for table in ("requests", "paces", "jobs", "answers"):
+            connection.execute(f"drop table {table}")
+        connection.execute("pragma user_version = 1")
+    connection.close()
+    with Journal(tmp_path, writable=False) as journal:
+        assert journal.stage_state("lake", "embed") == ("1|[]", 12)
+        assert Queue(journal).counts() == []
+        assert Ledger(journal).answer_count() == 0

@@ -101,6 +101,7 @@ def test_the_breaker_doubles_after_each_wake_without_a_good_answer_up_to_a_day()
         now = pace.limited_until
         pace = limited(pace, now, None, "shut")
     assert waits == [1800, 3600, 7200, 14_400, 28_800, 57_600, 86_400, 86_400]
+    now = pace.limited_until
     woken = limited(succeeded(pace, now), now, None, "shut")
     assert (woken.level, woken.strikes) == (pace.level, 1)
 

@@ -12,7 +12,7 @@ from igtool.journal.queue import DEAD, DONE, FAILED, NOT_FOUND, Queue, Standing,
 from igtool.lake import Lake
 from igtool.platforms.live import PROFILE
 from igtool.schedule.plan import by_tier, due_now, left_alone, next_due
-from igtool.schedule.tiers import Tiers
+from igtool.tiers import Tiers
 
 CHANNEL = "UC" + "a" * 22
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from igtool.errors import ConfigError
 from igtool.lake import Lake
-from igtool.schedule.tiers import (
+from igtool.settings import Settings
+from igtool.tiers import (
     TIERS,
     Tiers,
     cadence_h,
@@ -22,7 +23,6 @@ from igtool.schedule.tiers import (
     tier_of,
     tier_query,
 )
-from igtool.settings import Settings
 
 DAY = timedelta(days=1)
 

@@ -17,7 +17,7 @@ from igtool.schedule.plot import plot
 from igtool.schedule.population import NEVER, PLATFORMS, Population, cadences_h, tiers_at
 from igtool.schedule.scenario import INSTAGRAM_WEB, TIKHUB, YOUTUBE, Scenario, SourcePace
 from igtool.schedule.simulate import CLASSES, Server, capacity, simulate
-from igtool.schedule.tiers import TIERS, Tiers, cadence_h
+from igtool.tiers import TIERS, Tiers, cadence_h
 
 TICK_H = 1 / 6
 

@@ -19,7 +19,7 @@ from igtool import registry
 from igtool.errors import ConfigError, UsageError
 from igtool.http import Response
 from igtool.platforms.base import Refused
-from igtool.platforms.live import POSTS, PROFILE, REELS, Call, Key, Page, Source, Task
+from igtool.platforms.live import POSTS, PROFILE, REELS, SEARCH, Call, Key, Page, Source, Task
 from igtool.settings import Settings
 
 NAMES = sorted(point.name for point in entry_points(group="igtool.sources"))
@@ -112,7 +112,7 @@ def test_a_source_says_what_it_is(source: Source) -> None:
     assert registry.load("sources", source.name) is type(source)
     assert source.platform in ("instagram", "youtube")
     assert source.kinds[:2] == (PROFILE, POSTS)
-    assert set(source.kinds) <= {PROFILE, POSTS, REELS}
+    assert set(source.kinds) <= {PROFILE, POSTS, REELS, SEARCH}
     assert len(set(source.kinds)) == len(source.kinds)
     assert (type(source).__doc__ or "").strip()
     assert source.probe().kind == PROFILE

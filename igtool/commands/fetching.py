@@ -55,7 +55,8 @@ def run_fetch(
     """Fetch and print what came of it. Raises what stopped a source, FinishedWithRejects for dead letters."""
     from igtool.enrich import wanted_handles
     from igtool.fetching.keeping import RawFolder
-    from igtool.fetching.run import Fetcher, sources_of
+    from igtool.fetching.run import Fetcher
+    from igtool.fetching.sources import sources_of
     from igtool.pipeline import run_stages
     from igtool.session import open_session
 

@@ -18,11 +18,11 @@ from igtool.workspace import Workspace
 def plan_document(workspace: Workspace, limit: int | None, backfill: int) -> dict[str, Any]:
     """Due accounts by tier, what each source takes for them, and the freshness of the tiers."""
     from igtool.fetching.plan import FetchOptions, estimate
-    from igtool.fetching.run import policy_of, sources_of
+    from igtool.fetching.sources import policy_of, sources_of
     from igtool.journal import Journal
     from igtool.journal.queue import Queue
     from igtool.schedule.plan import by_tier, due_now, left_alone
-    from igtool.schedule.tiers import Tiers, freshness
+    from igtool.tiers import Tiers, freshness
 
     settings = workspace.settings
     sources = sources_of(settings, settings.sources)
@@ -46,7 +46,7 @@ def run_once(
 ) -> None:
     """One cycle. Raises what stopped a source; FinishedWithRejects for jobs that did not end well."""
     from igtool.clock import Clock
-    from igtool.fetching.run import sources_of
+    from igtool.fetching.sources import sources_of
     from igtool.schedule.run import run_cycle
     from igtool.session import open_session
 
@@ -79,7 +79,7 @@ def simulate_document(workspace: Workspace, given: dict[str, Any], plot_path: Pa
     from igtool.schedule.plot import plot
     from igtool.schedule.scenario import INSTAGRAM_WEB, TIKHUB, YOUTUBE, Scenario
     from igtool.schedule.simulate import simulate
-    from igtool.schedule.tiers import Tiers
+    from igtool.tiers import Tiers
 
     settings = workspace.settings
     web = replace(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from igtool import pacing
 from igtool.clock import Clock
 from igtool.errors import ConfigError, IgtoolError, RateLimitedError
-from igtool.fetching.run import check_address, policy_of
+from igtool.fetching.sources import check_address, policy_of
 from igtool.http import Client, NetworkError, RefusedAnswer, redacted
 from igtool.journal import Journal
 from igtool.journal.ledger import Claimant, Grant, Ledger, Price, Wait

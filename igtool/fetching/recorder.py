@@ -350,4 +350,4 @@ def _paused(pace: Pace, now: float, _words: str, *, wait_s: float) -> Pace:
 
 
 def _shut(pace: Pace, now: float, words: str) -> Pace:
-    return replace(pace, limited_at=now, limited_until=now + STOPPED_S, reason=words)
+    return replace(pace, limited_at=now, limited_until=now + STOPPED_S, is_quota=False, reason=words)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpcore2
-
-from igtool import registry
 from igtool.clock import Clock
-from igtool.errors import ConfigError, IgtoolError, UsageError, first_of
+from igtool.errors import IgtoolError, first_of
 from igtool.fetching.keeping import RawFolder, raw_row
 from igtool.fetching.plan import (
     ASKED,
@@ -28,26 +22,23 @@ from igtool.fetching.plan import (
     enqueue,
     enqueue_searches,
     estimate,
-    make_plan,
+    plan_now,
 )
-from igtool.fetching.recorder import Reach, Recorder
+from igtool.fetching.recorder import Recorder
+from igtool.fetching.sources import check_address, policy_of, reach_of
 from igtool.fetching.worker import Worker
-from igtool.http import Client, RefusedAnswer
-from igtool.http.addresses import resolved
+from igtool.http import Client
 from igtool.journal import Journal
 from igtool.journal.ledger import Claimant, Ledger
 from igtool.journal.queue import ENDED, Queue, owner_name
-from igtool.pacing import Policy
 from igtool.platforms.live import PROFILE, Source
-from igtool.schedule.tiers import Tiers, tier_query
 from igtool.session import Session
-from igtool.settings import Settings
 
 _COMMIT_ANSWERS = 200
 _COMMIT_BYTES = 16 << 20
 _COMMIT_EVERY_S = 300.0
 _SHOW_EVERY_S = 2.0
-_LOOK_S = 0.5
+_LOOK_S = 1.0
 _REMEMBERED_S = 40 * 86_400.0
 """Requests older than any window, quota day or question of ``status`` are forgotten."""
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
@@ -69,18 +60,6 @@ class FetchReport:
     def error(self) -> IgtoolError | None:
         """The trouble that needs a person first (DESIGN §11); None when every source came to its end."""
         return first_of(self.troubles)
-
-
-def sources_of(settings: Settings, names: Sequence[str]) -> list[Source]:
-    """The named live sources. Raises ConfigError for an unknown name, a missing key, or none at all."""
-    if not names:
-        raise UsageError(
-            "no live source was named: --source instagram_graph,instagram_web (or `sources` in igtool.toml)"
-        )
-    found: list[Source] = [registry.load("sources", name)(settings) for name in dict.fromkeys(names)]
-    for source in found:
-        source.keys()
-    return found
 
 
 @dataclass
@@ -327,80 +306,3 @@ class _Thread(threading.Thread):
             )
             stopping = lambda: self.stop.is_set() or fetcher.session.stopping()  # noqa: E731 - one line says it
             Worker(recorder, client, stopping, fetcher.told).run()
-
-
-def plan_now(
-    session: Session, sources: Sequence[Source], options: FetchOptions, wanted: Iterable[Handle], clock: Clock
-) -> Plan:
-    """What becomes of the wanted accounts, from the queue and from what is stored."""
-    now = clock.now()
-    handles = list(wanted)
-    return make_plan(
-        handles,
-        frozenset(source.platform for source in sources),
-        Queue(session.journal).standings(handles, PROFILE),
-        _fresh_until(session, handles, now),
-        options,
-        now=now,
-        default_every_s=session.settings.long_tail_every_h * 3_600,
-    )
-
-
-def _fresh_until(session: Session, handles: Sequence[Handle], now: float) -> dict[Handle, float]:
-    """Until when what is stored of each account is young enough for its tier (DESIGN: tiers and cadences)."""
-    tiers = tier_query(datetime.fromtimestamp(now, UTC), Tiers.of(session.settings))
-    rows = session.lake.rows(
-        f"""
-        with wanted as (
-            select unnest(from_json(?, '["varchar"]')) as platform, unnest(from_json(?, '["varchar"]')) as handle
-        ),
-        named as (
-            select platform, handle as name, due_at from ({tiers})
-            union all select platform, a.platform_user_id, t.due_at from ({tiers}) t
-            join accounts a using (account_id, platform) where platform = 'youtube'
-        )
-        select w.platform, w.handle, max(epoch(n.due_at)) as until from wanted w
-        join named n on n.platform = w.platform and n.name in (w.handle, lower(w.handle))
-        where n.due_at is not null group by all
-        """,
-        [json.dumps(column) for column in zip(*handles, strict=True)] or ("[]", "[]"),
-    )
-    return {(row["platform"], row["handle"]): row["until"] for row in rows}
-
-
-def check_address(source: Source, settings: Settings) -> None:
-    """Raises ConfigError where the base address of a source is none that may be asked.
-
-    Asked all the same, every account would become a dead letter for what is wrong with one setting.
-    """
-    parts = urlsplit(source.call([source.probe()], source.keys()[0]).url)
-    ends = time.monotonic() + settings.timeout_s
-    # A name that cannot be looked up now is the worker's to try again.
-    with suppress(httpcore2.NetworkError, httpcore2.TimeoutException):
-        try:
-            resolved(
-                parts.hostname or "",
-                parts.port or 443,
-                lambda: max(0.0, ends - time.monotonic()),
-                allow_loopback=settings.allow_loopback,
-            )
-        except RefusedAnswer as refusal:
-            raise ConfigError(
-                f"{source.name} is not asked: its base address leads to {refusal}. Correct the address in the "
-                f"settings (`igtool config show`); its accounts wait, and the same command goes on"
-            ) from refusal
-
-
-def policy_of(source: Source, settings: Settings) -> Policy:
-    """A source's pace with the user's values."""
-    return source.policy.adjusted(settings.rate_limit, settings.batch_size, settings.batch_pause_s)
-
-
-def reach_of(settings: Settings, options: FetchOptions) -> Reach:
-    """How far a run goes, from the settings."""
-    return Reach(
-        bounds=options.bounds(settings),
-        not_found_retry_s=settings.not_found_retry_days * 86_400,
-        failed_retry_s=settings.failed_retry_hours * 3_600,
-        max_wait_s=settings.max_wait_s,
-    )

@@ -16,14 +16,14 @@ from igtool import registry
 from igtool.clock import Clock
 from igtool.errors import ConfigError, IgtoolError
 from igtool.fetching.plan import duration_s
-from igtool.fetching.run import policy_of
+from igtool.fetching.sources import policy_of
 from igtool.http import Client, NetworkError, RefusedAnswer
 from igtool.journal import Journal
 from igtool.journal.ledger import Ledger
 from igtool.journal.queue import DEAD, ENDED, WAITING, Queue
 from igtool.lake import Reader
-from igtool.schedule.tiers import Tiers, freshness
 from igtool.settings import Settings
+from igtool.tiers import Tiers, freshness
 
 _RECENT_S = 600.0
 _DAY_S = 86_400.0

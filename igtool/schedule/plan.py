@@ -12,7 +12,7 @@ from igtool.fetching.plan import Handle
 from igtool.journal.queue import DEAD, FAILED, NOT_FOUND, Queue
 from igtool.lake import Reader
 from igtool.platforms.live import PROFILE
-from igtool.schedule.tiers import PRIORITY, Tiers, due_accounts, tier_query
+from igtool.tiers import PRIORITY, Tiers, due_accounts, tier_query
 
 _CHANNEL_ID = re.compile(r"UC[A-Za-z0-9_-]{22}")
 

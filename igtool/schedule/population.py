@@ -11,7 +11,7 @@ import numpy as np
 
 from igtool.schedule.calendar import Hours, Index, Numbers
 from igtool.schedule.scenario import Scenario
-from igtool.schedule.tiers import RATE_DAYS, TIERS, Tiers
+from igtool.tiers import RATE_DAYS, TIERS, Tiers
 
 PLATFORMS = ("instagram", "youtube")
 NEVER = -np.inf

@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from igtool.clock import Clock
 from igtool.errors import BudgetError, LockedError, RateLimitedError
 from igtool.fetching.plan import FetchOptions, duration_s
-from igtool.fetching.run import Fetcher, FetchReport, policy_of, sources_of
+from igtool.fetching.run import Fetcher, FetchReport
+from igtool.fetching.sources import policy_of, sources_of
 from igtool.journal.queue import Queue
 from igtool.pipeline import run_stages
 from igtool.platforms.live import Source
 from igtool.schedule.plan import due_now, left_alone, next_due
-from igtool.schedule.tiers import Tiers
 from igtool.session import Session, open_session
 from igtool.settings import Settings
+from igtool.tiers import Tiers
 
 CYCLE_S = 3_600.0
 """The daemon plans anew at least this often, so that what becomes due with a high priority does not wait for all."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from igtool.schedule.tiers import Tiers
+from igtool.tiers import Tiers
 
 
 @dataclass(frozen=True)
