@@ -18,6 +18,11 @@ BACKFILL = click.option(
 _SHORTEST_S, _LONGEST_S = 60.0, 365 * 86_400.0
 SOURCE = click.option("--source", multiple=True, help="Live sources in order, with commas or repeated [sources].")
 
+_SIMULATED = (
+    *("tier", "creators", "accounts", "looks_wanted", "looks_attained", "attained_share"),
+    *("fresh_end_share", "overdue_p95_h", "waiting_end"),
+)
+
 
 @main.group("schedule")
 def schedule_group() -> None:
@@ -90,7 +95,7 @@ def simulate_command(context: click.Context, /, plot_path: Path | None, as_json:
     if as_json:
         print_json({"command": "schedule simulate", **found})
         return
-    print_rows(found["rows"], title="tiers")
+    print_rows(found["rows"], _SIMULATED, title="tiers")
     print_rows(found["sources"], title="\nsources")
     if plot_path:
         say(f"wrote {plot_path}")

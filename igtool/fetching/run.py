@@ -170,6 +170,9 @@ class Fetcher:
                     committed_at = time.monotonic()
                 if time.monotonic() - shown_at > _SHOW_EVERY_S:
                     shown, shown_at = self._show(shown), time.monotonic()
+        except KeyboardInterrupt:  # the second one: what is under way is asked again by the next run
+            crew.dismiss(waits=False)
+            raise
         finally:
             crew.dismiss()
             self.drain()
@@ -246,9 +249,11 @@ class _Crew:
             self.report.troubles.append(thread.error)
             self._stop(one for one in self.running if one.source is thread.source)
 
-    def dismiss(self) -> None:
-        """Ask every thread to stop, and wait until it has given its lease back."""
+    def dismiss(self, *, waits: bool = True) -> None:
+        """Ask every thread to stop, and wait until it has recorded what is under way and given its lease back."""
         self._stop(self.running)
+        if not waits:
+            self.running.clear()
         for thread in self.running:
             thread.join()
 

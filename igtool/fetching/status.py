@@ -25,7 +25,7 @@ from igtool.lake import Reader
 from igtool.settings import Settings
 from igtool.tiers import Tiers, freshness
 
-_RECENT_S = 600.0
+_RECENT_S = 60.0
 _DAY_S = 86_400.0
 _FAILED = frozenset({"transient", "rate_limited", "auth", "blocked", "invalid", "lost"})
 _LEAST_REQUESTS = 20
@@ -36,7 +36,7 @@ _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """One source: its jobs, its pace in requests a minute over the last ten minutes, and when it goes on.
+    """One source: its jobs, its requests of the last minute, and when it goes on.
 
     ``next_wake_at`` is a planned wake after rate limits, with ``reason``; ``finish_at`` supposes that the jobs wait
     for this source alone, at its full pace.
