@@ -114,7 +114,7 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
         status=dict(sorted(filling.counts.items())),
         coverage=_coverage(creators, filling, options),
         files=(output, output.with_suffix(".provenance.csv"), folder / "report.html"),
-        notes=notes + tuple(f"stopped: {error}" for error in (fetched.troubles if fetched else ())),
+        notes=notes + tuple(f"stopped: {error}" for error in (fetched.troubles.values() if fetched else ())),
         fetched=fetched,
     )
     return replace(summary, commands=_report(session.lake, creators, filling, summary))

@@ -11,7 +11,7 @@ rate (the same rule as for lot sizes and for the polling of feeds).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -178,15 +178,20 @@ def tier_query(now: datetime, tiers: Tiers) -> str:
     """
 
 
-def due_accounts(lake: Reader, now: datetime, tiers: Tiers, limit: int | None = None) -> pa.Table:
+def due_accounts(
+    lake: Reader, now: datetime, tiers: Tiers, limit: int | None = None, platforms: Sequence[str] | None = None
+) -> pa.Table:
     """The accounts that are due, columns as in ``tier_query``; the first is to be looked at first.
 
-    Highest priority first, then what was never observed, then the longest overdue. ``limit``: at most so many.
+    Highest priority first, then what was never observed, then the longest overdue. ``limit``: at most so many;
+    ``platforms``: only those.
     """
     few = "" if limit is None else f" limit {int(limit)}"
     return lake.arrow(
-        f"select * from ({tier_query(now, tiers)}) where overdue_h >= 0 or overdue_h is null "
-        f"order by priority desc, overdue_h desc nulls first, account_id{few}"
+        f"select * from ({tier_query(now, tiers)}) where (overdue_h >= 0 or overdue_h is null) "
+        "and (?::varchar[] is null or list_contains(?::varchar[], platform)) "
+        f"order by priority desc, overdue_h desc nulls first, account_id{few}",
+        (platforms, platforms),
     )
 
 

@@ -36,7 +36,7 @@ def test_status_of_sources(desk: Desk) -> None:
     state = desk.document("status")
     (source,) = state["sources"]
     assert (source["done"], source["failed"], source["waiting"]) == (2, 1, 2)
-    assert source["requests_per_minute"] == 0.4
+    assert source["requests_per_minute"] == 4.0
     assert source["reason"]
     assert source["finish_at"] >= source["next_wake_at"]
     assert {(row["state"], row["jobs"]) for row in state["jobs"]} == {

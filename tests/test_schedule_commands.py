@@ -10,6 +10,7 @@ from live_commands import HURRIED, Desk, wait_until
 from live_runs import JumpingClock
 from platform_server import PlatformServer
 
+from igtool.errors import ConfigError
 from igtool.platforms.youtube import YouTube
 from igtool.schedule.run import Daemon
 from igtool.session import open_session
@@ -169,6 +170,22 @@ def test_a_source_that_shuts_us_out_ends_the_cycle(desk: Desk) -> None:
     assert result.exit_code == 3
     assert "tikhub was stopped" in result.output
     assert desk.document("schedule", "plan", *TIKHUB)["rows"][0]["due"] == 1
+
+
+def test_the_daemon_goes_on_without_a_source_that_shuts_us_out(desk: Desk) -> None:
+    """What the others serve is still fetched; it ends only when no source is left."""
+    path = desk.write_list("Handle,Platform\nanna_one,instagram\nfilms.two,youtube\n")
+    desk.run("enrich", path, "--limit", "2")
+    desk.server.script(["status-401"], platform="tikhub", forever=True)
+    told: list[str] = []
+    daemon = Daemon(load(desk.folder), ("tikhub", "youtube"), 5, lambda: len(told) >= 3, told.append, JumpingClock())
+    daemon.run()
+    assert any("tikhub was stopped" in line and "going on without it" in line for line in told)
+    assert [source.name for source in daemon.sources] == ["youtube"]
+    assert desk.rows("select handle from accounts where platform = 'youtube'")
+    alone = Daemon(load(desk.folder), ("tikhub",), 5, lambda: False, told.append, JumpingClock())
+    with pytest.raises(ConfigError, match="tikhub was stopped"):
+        alone.run()
 
 
 def test_simulation(desk: Desk) -> None:

@@ -15,6 +15,7 @@ from igtool.schedule.plan import by_tier, due_now, left_alone, next_due
 from igtool.tiers import Tiers
 
 CHANNEL = "UC" + "a" * 22
+BOTH = ("instagram", "youtube")
 
 
 def watch(lake: Lake, *handles: tuple[str, str]) -> None:
@@ -37,7 +38,9 @@ def watch(lake: Lake, *handles: tuple[str, str]) -> None:
 def names(lake: Lake, limit: int | None = None, backfill: int = 10, left: str = "") -> list[str]:
     """The handles that are due; ``left``: Instagram handles to leave alone."""
     alone = frozenset(("instagram", handle) for handle in left.split())
-    return [one.handle for one in due_now(lake, NOW, Tiers(), limit=limit, backfill=backfill, left=alone)]
+    return [
+        one.handle for one in due_now(lake, NOW, Tiers(), limit=limit, backfill=backfill, platforms=BOTH, left=alone)
+    ]
 
 
 def test_order_of_what_is_due(lake: Lake) -> None:
@@ -55,7 +58,7 @@ def test_order_of_what_is_due(lake: Lake) -> None:
     )
     watch(lake, ("instagram", "new_b"), ("instagram", "new_a"), ("instagram", "late"))
     assert names(lake) == ["first", "later", "late", "semi", "tail", "new_b", "new_a"]
-    found = due_now(lake, NOW, Tiers(), limit=None, backfill=10)
+    found = due_now(lake, NOW, Tiers(), limit=None, backfill=10, platforms=BOTH)
     assert [one.priority for one in found] == [50, 30, 30, 20, 10, 0, 0]
     assert [(row["tier"], row["due"]) for row in by_tier(found)] == [
         ("active", 2),
@@ -63,6 +66,15 @@ def test_order_of_what_is_due(lake: Lake) -> None:
         ("long_tail", 2),
         ("backfill", 2),
     ]
+
+
+def test_a_platform_without_a_source_takes_no_place(lake: Lake) -> None:
+    """What nobody can be asked for is not due, neither known nor new accounts."""
+    store(lake, {"tail": {"posts": [100], "seen": 2_000}})
+    watch(lake, ("instagram", "new_a"), ("youtube", "new_b"))
+    found = due_now(lake, NOW, Tiers(), limit=1, backfill=5, platforms=("youtube",))
+    assert [one.handle for one in found] == ["new_b"]
+    assert due_now(lake, NOW, Tiers(), limit=None, backfill=5, platforms=()) == []
 
 
 def test_limits(lake: Lake) -> None:

@@ -123,14 +123,14 @@ def print_report(report: FetchReport, *, as_json: bool, command: str = "fetch") 
                 "requests": report.requests,
                 "answers": report.answers,
                 "cost_usd": report.cost_usd,
-                "stopped": [str(error) for error in report.troubles],
+                "stopped": [str(error) for error in report.troubles.values()],
             }
         )
         return
     print_rows([{"jobs": state, "count": count} for state, count in report.states.items()])
     spent = f", ${report.cost_usd:.4f}" if report.cost_usd else ""
     say(f"{report.requests} requests, {report.answers} answers stored{spent}")
-    for error in report.troubles:
+    for error in report.troubles.values():
         if error is not report.error:  # that one ends the command, with these words
             say(f"stopped: {error}")
     if report.states.get("waiting"):

@@ -29,7 +29,8 @@ def plan_document(workspace: Workspace, limit: int | None, backfill: int) -> dic
     tiers, now = Tiers.of(settings), datetime.now(UTC)
     with workspace.reader() as lake, Journal(settings.cache, writable=False) as journal:
         left = left_alone(Queue(journal), now)
-        due = due_now(lake, now, tiers, limit=limit, backfill=backfill, left=left)
+        platforms = sorted({source.platform for source in sources})
+        due = due_now(lake, now, tiers, limit=limit, backfill=backfill, platforms=platforms, left=left)
         fresh = freshness(lake, now, tiers)
     bounds = FetchOptions(settings.sources).bounds(settings)
     rows = []

@@ -47,19 +47,19 @@ _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 @dataclass
 class FetchReport:
-    """What a fetch did: accounts by step of the plan, jobs by state, answers stored, and why a source stopped."""
+    """What a fetch did: accounts by step of the plan, jobs by state, answers stored, and why which source stopped."""
 
     steps: dict[str, int]
     states: dict[str, int] = field(default_factory=dict)
     answers: int = 0
     requests: int = 0
     cost_usd: float = 0.0
-    troubles: list[IgtoolError] = field(default_factory=list)
+    troubles: dict[str, IgtoolError] = field(default_factory=dict)
 
     @property
     def error(self) -> IgtoolError | None:
         """The trouble that needs a person first (DESIGN §11); None when every source came to its end."""
-        return first_of(self.troubles)
+        return first_of(list(self.troubles.values()))
 
 
 @dataclass
@@ -246,7 +246,7 @@ class _Crew:
             raise thread.error
         if thread.source.name not in self.closed:
             self.closed.add(thread.source.name)
-            self.report.troubles.append(thread.error)
+            self.report.troubles[thread.source.name] = thread.error
             self._stop(one for one in self.running if one.source is thread.source)
 
     def dismiss(self, *, waits: bool = True) -> None:

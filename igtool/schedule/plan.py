@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,14 +35,16 @@ def due_now(
     *,
     limit: int | None,
     backfill: int,
+    platforms: Sequence[str],
     left: frozenset[Handle] = frozenset(),
 ) -> list[Due]:
     """What is due, the first to be looked at first: at most ``limit`` accounts, then at most ``backfill`` new ones.
 
-    A YouTube channel is named by its id, so that one request serves fifty of them. ``left``: see ``left_alone``;
+    A YouTube channel is named by its id, so that one request serves fifty of them. ``platforms``: those that have a
+    source. ``left``: see ``left_alone``;
     those do not take the place of others.
     """
-    rows = due_accounts(lake, now, tiers, None if limit is None else limit + len(left)).to_pylist()
+    rows = due_accounts(lake, now, tiers, None if limit is None else limit + len(left), platforms).to_pylist()
     found = [
         Due(row["platform"], name, row["tier"], int(row["priority"]), row["overdue_h"])
         for row in rows
@@ -50,7 +52,7 @@ def due_now(
         and (row["platform"], name) not in left
     ][:limit]
     room = backfill if limit is None else min(backfill, limit - len(found))
-    return found + (_never_seen(lake, room, left) if room > 0 else [])
+    return found + (_never_seen(lake, room, platforms, left) if room > 0 else [])
 
 
 def left_alone(queue: Queue, now: datetime) -> frozenset[Handle]:
@@ -72,15 +74,16 @@ def _asked_as(platform: str, handle: str | None, account_id: str) -> str | None:
     return native if platform == "youtube" and _CHANNEL_ID.fullmatch(native) else handle
 
 
-def _never_seen(lake: Reader, limit: int, left: frozenset[Handle]) -> list[Due]:
+def _never_seen(lake: Reader, limit: int, platforms: Sequence[str], left: frozenset[Handle]) -> list[Due]:
     """Watched accounts of which nothing is stored, in the order of their lists, without those that are ``left``."""
     rows = lake.arrow(
         "select w.platform, w.handle from (select platform, handle, min((list_name, line)) as place "
         "from watchlist group by all) w anti join accounts a on a.platform = w.platform "
         "and (a.handle = lower(w.handle) or a.platform_user_id = w.handle) "
         "anti join (select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle) l "
-        "on l.platform = w.platform and l.handle = w.handle order by place, w.handle limit ?",
-        ([platform for platform, _ in left], [handle for _, handle in left], limit),
+        "on l.platform = w.platform and l.handle = w.handle "
+        "where list_contains(?::varchar[], w.platform) order by place, w.handle limit ?",
+        ([platform for platform, _ in left], [handle for _, handle in left], platforms, limit),
     ).to_pylist()
     return [Due(row["platform"], row["handle"], "backfill", PRIORITY["backfill"], None) for row in rows]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from igtool.clock import Clock
-from igtool.errors import BudgetError, LockedError, RateLimitedError
+from igtool.errors import BudgetError, ConfigError, LockedError, RateLimitedError
 from igtool.fetching.plan import FetchOptions, duration_s
 from igtool.fetching.run import Fetcher, FetchReport
 from igtool.fetching.sources import policy_of, sources_of
@@ -41,8 +41,9 @@ def run_cycle(session: Session, sources: Sequence[Source], *, limit: int | None,
     """Fetch what is due, then bring tables, index and exports up to date; analysis rides on what was fetched."""
     tiers = Tiers.of(session.settings)
     now = _moment(clock)
+    platforms = sorted({source.platform for source in sources})
     left = left_alone(Queue(session.journal), now)
-    due = due_now(session.lake, now, tiers, limit=limit, backfill=backfill, left=left)
+    due = due_now(session.lake, now, tiers, limit=limit, backfill=backfill, platforms=platforms, left=left)
     report = None
     if due:
         fetcher = Fetcher(session, sources, FetchOptions(tuple(source.name for source in sources)), clock)
@@ -65,13 +66,13 @@ class Daemon:
     clock: Clock = field(default_factory=Clock)
 
     def run(self) -> None:
-        """Cycle after cycle. Raises ConfigError (keys, a source that shut us out), IntegrityError, StorageError."""
-        sources = sources_of(self.settings, self.names)
-        limit = max(_LEAST, sum(per_cycle(source, self.settings) for source in sources))
+        """Cycle after cycle. Raises ConfigError when no source lets us in any more, IntegrityError, StorageError."""
+        self.sources = sources_of(self.settings, self.names)
+        limit = max(_LEAST, sum(per_cycle(source, self.settings) for source in self.sources))
         while not self.stopping():
             try:
                 with open_session(self.settings, "schedule run", self.stopping) as session:
-                    cycle = run_cycle(session, sources, limit=limit, backfill=self.backfill, clock=self.clock)
+                    cycle = run_cycle(session, self.sources, limit=limit, backfill=self.backfill, clock=self.clock)
             except LockedError as error:
                 self._rest(60.0, str(error))
                 continue
@@ -81,6 +82,12 @@ class Daemon:
         error = cycle.report.error if cycle.report else None
         if isinstance(error, (RateLimitedError, BudgetError)):
             self._rest(_LOOK_AGAIN_S, str(error))
+        elif isinstance(error, ConfigError) and cycle.report is not None:
+            shut = {name for name, why in cycle.report.troubles.items() if isinstance(why, ConfigError)}
+            self.sources = [source for source in self.sources if source.name not in shut]
+            if not self.sources:
+                raise error
+            self.told(f"{error}\ngoing on without it, until the daemon is started again")
         elif error is not None:
             raise error
         elif cycle.report is None or not cycle.report.requests:
