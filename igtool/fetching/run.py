@@ -38,6 +38,8 @@ _COMMIT_ANSWERS = 200
 _COMMIT_BYTES = 16 << 20
 _COMMIT_EVERY_S = 300.0
 _SHOW_EVERY_S = 2.0
+_SHOWING_SHARE = 50
+"""Counting a long queue takes at most 1/50 of the time."""
 _LOOK_S = 1.0
 _REMEMBERED_S = 40 * 86_400.0
 """Requests older than any window, quota day or question of ``status`` are forgotten."""
@@ -154,7 +156,8 @@ class Fetcher:
     def _work(self, report: FetchReport) -> None:
         """Run one thread a source, again if another source hands over to it, until nothing is left to ask."""
         crew = _Crew(self, report)
-        committed_at = shown_at = time.monotonic()
+        committed_at = time.monotonic()
+        shows_at = committed_at + _SHOW_EVERY_S
         shown, seen = 0, -1
         try:
             while crew.is_at_work():
@@ -168,8 +171,10 @@ class Fetcher:
                     if self.drain():
                         self.after_answers()
                     committed_at = time.monotonic()
-                if time.monotonic() - shown_at > _SHOW_EVERY_S:
-                    shown, shown_at = self._show(shown), time.monotonic()
+                if (now := time.monotonic()) > shows_at:
+                    shown = self._show(shown)
+                    took_s = time.monotonic() - now
+                    shows_at = now + max(_SHOW_EVERY_S, _SHOWING_SHARE * took_s)
         except KeyboardInterrupt:  # the second one: what is under way is asked again by the next run
             crew.dismiss(waits=False)
             raise
