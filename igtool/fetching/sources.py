@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from contextlib import suppress
-from urllib.parse import urlsplit
 
-import httpcore2
-
-from igtool import registry
+from igtool import http, registry
 from igtool.errors import ConfigError, UsageError
 from igtool.fetching.plan import FetchOptions
 from igtool.fetching.recorder import Reach
-from igtool.http import RefusedAnswer
-from igtool.http.addresses import resolved
 from igtool.pacing import Policy
 from igtool.platforms.live import Source
 from igtool.settings import Settings
@@ -37,22 +30,14 @@ def check_address(source: Source, settings: Settings) -> None:
 
     Asked all the same, every account would become a dead letter for what is wrong with one setting.
     """
-    parts = urlsplit(source.call([source.probe()], source.keys()[0]).url)
-    ends = time.monotonic() + settings.timeout_s
-    # A name that cannot be looked up now is the worker's to try again.
-    with suppress(httpcore2.NetworkError, httpcore2.TimeoutException):
-        try:
-            resolved(
-                parts.hostname or "",
-                parts.port or 443,
-                lambda: max(0.0, ends - time.monotonic()),
-                allow_loopback=settings.allow_loopback,
-            )
-        except RefusedAnswer as refusal:
-            raise ConfigError(
-                f"{source.name} is not asked: its base address leads to {refusal}. Correct the address in the "
-                f"settings (`igtool config show`); its accounts wait, and the same command goes on"
-            ) from refusal
+    address = source.call([source.probe()], source.keys()[0]).url
+    try:
+        http.check_address(address, timeout_s=settings.timeout_s, allow_loopback=settings.allow_loopback)
+    except http.RefusedAnswer as refusal:
+        raise ConfigError(
+            f"{source.name} is not asked: its base address leads to {refusal}. Correct the address in the settings "
+            "(`igtool config show`); its accounts wait, and the same command goes on"
+        ) from refusal
 
 
 def policy_of(source: Source, settings: Settings) -> Policy:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 import httpcore2
 
@@ -94,6 +97,22 @@ def resolved(host: str, port: int, left: Callable[[], float], *, allow_loopback:
             where = host if address == host else f"{host} ({address})"
             raise RefusedAnswer("forbidden-address", f"{where} is no public address; nothing is asked there")
     return addresses
+
+
+def check_address(url: str, *, timeout_s: float, allow_loopback: bool) -> None:
+    """Raises RefusedAnswer where ``url`` leads to an address that may not be asked.
+
+    A name that cannot be looked up now passes: that is for the request itself to find out.
+    """
+    parts = urlsplit(url)
+    ends = time.monotonic() + timeout_s
+    with suppress(httpcore2.NetworkError, httpcore2.TimeoutException):
+        resolved(
+            parts.hostname or "",
+            parts.port or 443,
+            lambda: max(0.0, ends - time.monotonic()),
+            allow_loopback=allow_loopback,
+        )
 
 
 def _is_literal(host: str) -> bool:
