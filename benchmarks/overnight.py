@@ -49,7 +49,6 @@ def fetch(night: Night) -> dict[str, Any]:
     from igtool.fetching.plan import FetchOptions
     from igtool.fetching.run import Fetcher
     from igtool.fetching.sources import sources_of
-    from igtool.pipeline import run_stages
     from igtool.session import open_session
     from igtool.settings import load
 
@@ -72,6 +71,8 @@ def fetch(night: Night) -> dict[str, Any]:
             raise report.error
         if stop():
             raise Interrupted("stopped; the same command goes on")
+        from igtool.pipeline import run_stages
+
         run_stages(session, ["normalize"])
     return {
         "states": report.states,

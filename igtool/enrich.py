@@ -93,7 +93,7 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
     began = time.monotonic()
     folder = session.settings.data / "export"
     output = options.output or folder / "creators_enriched.csv"
-    fetcher = make_fetcher(session, options)
+    fetcher = _fetcher(session, options)
     store_list(session, creators)
     notes = _import(session, options)
     filler = _Filler(session.lake, creators, options, output)
@@ -120,7 +120,7 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
     return replace(summary, commands=_report(session.lake, creators, filling, summary))
 
 
-def make_fetcher(session: Session, options: EnrichOptions) -> Fetcher | None:
+def _fetcher(session: Session, options: EnrichOptions) -> Fetcher | None:
     """What asks the live sources; None when none is to be asked. Raises ConfigError, UsageError."""
     if options.fetch is None:
         return None

@@ -18,6 +18,8 @@ from platform_server import PlatformServer
 from igtool.lake import Lake
 from igtool.platforms.instagram_web import InstagramWeb
 from igtool.platforms.youtube import YouTube
+from igtool.session import open_session
+from igtool.settings import load
 
 FETCH = ("fetch", "--source", "tikhub")
 PROFILE = {
@@ -128,6 +130,16 @@ def test_dry_runs_ask_nothing(desk: Desk) -> None:
     assert "nothing was asked" in desk.run("enrich", "--source", "tikhub", path, "--dry-run").output
     assert desk.server.requests == []
     assert desk.rows("from watchlist") == []
+
+
+def test_a_dry_run_writes_nothing(desk: Desk) -> None:
+    """Neither in an empty folder nor beside a run does it leave a trace."""
+    before = sorted(str(file) for file in desk.folder.rglob("*"))
+    assert desk.run("fetch", "--source", "tikhub", "anna_one", "--dry-run").exit_code == 0
+    assert desk.run("enrich", "--source", "tikhub", "anna_one", "--dry-run").exit_code == 0
+    assert sorted(str(file) for file in desk.folder.rglob("*")) == before
+    with open_session(load(desk.folder), "another run", lambda: False):
+        assert desk.run("fetch", "--source", "tikhub", "anna_one", "--dry-run").exit_code == 0
 
 
 def _values(desk: Desk) -> dict[str, list[str]]:

@@ -136,21 +136,20 @@ def _print_plan(workspace: Workspace, chosen: CreatorList, options: EnrichOption
 
 def _asked(workspace: Workspace, chosen: CreatorList, options: EnrichOptions) -> dict[str, Any]:
     """What live sources would be asked; empty without any."""
-    from igtool.enrich import make_fetcher, wanted_handles
-    from igtool.session import open_session
+    from igtool.enrich import wanted_handles
+    from igtool.fetching.outlook import outlook
+    from igtool.fetching.sources import sources_of
 
     if options.fetch is None:
         return {}
-    with open_session(workspace.settings, f"enrich --dry-run {chosen.name}", lambda: False) as session:
-        fetcher = make_fetcher(session, options)
-        if fetcher is None:
-            return {}
-        plan = fetcher.plan(wanted_handles(chosen, options.limit))
+    sources = sources_of(workspace.settings, options.fetch.sources)
+    with outlook(workspace.settings, sources, options.fetch) as seen:
+        plan = seen.plan(wanted_handles(chosen, options.limit))
         rows = [
-            {**asdict(one), "duration": one.shown_duration, "finish_at": fetcher.finish_at(one)}
-            for one in fetcher.estimates(plan)
+            {**asdict(one), "duration": one.shown_duration, "finish_at": seen.finish_at(one)}
+            for one in seen.estimates(plan)
         ]
-        return {"accounts": plan.counts(), "requests": rows, "coverage": fetcher.expected_coverage()}
+        return {"accounts": plan.counts(), "requests": rows, "coverage": seen.expected_coverage()}
 
 
 def _print_summary(summary: Summary, *, as_json: bool) -> None:

@@ -13,8 +13,9 @@ from igtool.errors import FinishedWithRejects, Interrupted, UsageError
 from igtool.workspace import Workspace
 
 if TYPE_CHECKING:
+    from igtool.fetching.outlook import Outlook
     from igtool.fetching.plan import FetchOptions, Plan
-    from igtool.fetching.run import Fetcher, FetchReport
+    from igtool.fetching.run import FetchReport
 
 _STEPS = {
     "ask": "to be asked",
@@ -55,9 +56,9 @@ def run_fetch(
     """Fetch and print what came of it. Raises what stopped a source, FinishedWithRejects for dead letters."""
     from igtool.enrich import wanted_handles
     from igtool.fetching.keeping import RawFolder
+    from igtool.fetching.outlook import outlook
     from igtool.fetching.run import Fetcher
     from igtool.fetching.sources import sources_of
-    from igtool.pipeline import run_stages
     from igtool.session import open_session
 
     settings = workspace.settings
@@ -67,16 +68,19 @@ def run_fetch(
     chosen = None if only_searches else read_creators(creators, input_path, given["platform"])
     wanted = wanted_handles(chosen, given["limit"]) if chosen else []
     name = chosen.name if chosen else "search"
+    if given["dry_run"]:
+        with outlook(settings, sources, options) as seen:
+            print_estimates(seen, seen.plan(wanted), as_json=given["as_json"])
+        return
     raw = RawFolder(given["raw_dir"], given["file_limit"]) if given["raw_dir"] else None
     with open_session(settings, f"fetch {name}", stopping) as session:
         fetcher = Fetcher(session, sources, options, raw_folder=raw, told=say)
         plan = fetcher.plan(wanted)
-        if given["dry_run"]:
-            print_estimates(fetcher, plan, as_json=given["as_json"])
-            return
         say(f"{name}: {_sentence(plan.counts(), len(options.searches))}")
         report = fetcher.run(wanted)
         if not stopping():
+            from igtool.pipeline import run_stages  # its packages are not held in memory during the night
+
             run_stages(session, ["normalize"])
     print_report(report, as_json=given["as_json"])
     if report.error is not None:
@@ -94,13 +98,13 @@ def _sentence(steps: dict[str, int], searches: int) -> str:
     return "; ".join(said) or "no account to ask for"
 
 
-def print_estimates(fetcher: Fetcher, plan: Plan, *, as_json: bool) -> None:
+def print_estimates(seen: Outlook, plan: Plan, *, as_json: bool) -> None:
     """What a fetch would do: accounts by step, then requests, units, money and time for each source."""
     from dataclasses import asdict
 
-    found = fetcher.estimates(plan)
-    coverage = fetcher.expected_coverage()
-    rows = [{**asdict(one), "duration": one.shown_duration, "finish_at": fetcher.finish_at(one)} for one in found]
+    found = seen.estimates(plan)
+    coverage = seen.expected_coverage()
+    rows = [{**asdict(one), "duration": one.shown_duration, "finish_at": seen.finish_at(one)} for one in found]
     if as_json:
         print_json({"command": "fetch", "dry_run": True, "accounts": plan.counts(), "rows": rows, "coverage": coverage})
         return

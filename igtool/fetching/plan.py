@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
-from igtool.clock import Clock
 from igtool.errors import UsageError
 from igtool.fetching.paging import Bounds
 from igtool.journal.queue import DEAD, DONE, FAILED, LEASED, NOT_FOUND, PRIVATE, WAITING, Queue, Standing, Wanted
 from igtool.pacing import Policy
 from igtool.platforms.live import POSTS, PROFILE, REELS, SEARCH, Source, Task
-from igtool.session import Session
 from igtool.settings import Settings
-from igtool.tiers import Tiers, tier_query
 
 Handle = tuple[str, str]
 """(platform, handle)."""
@@ -142,45 +138,6 @@ def enqueue_searches(queue: Queue, sources: Sequence[Source], options: FetchOpti
     if able is None:
         raise UsageError("none of the sources can search: add youtube to --source")
     queue.enqueue((Wanted(able.platform, words, SEARCH, able.name) for words in options.searches), run=run, now=now)
-
-
-def plan_now(
-    session: Session, sources: Sequence[Source], options: FetchOptions, wanted: Iterable[Handle], clock: Clock
-) -> Plan:
-    """What becomes of the wanted accounts, from the queue and from what is stored."""
-    now = clock.now()
-    handles = list(wanted)
-    return make_plan(
-        handles,
-        frozenset(source.platform for source in sources),
-        Queue(session.journal).standings(handles, PROFILE),
-        _fresh_until(session, handles, now),
-        options,
-        now=now,
-        default_every_s=session.settings.long_tail_every_h * 3_600,
-    )
-
-
-def _fresh_until(session: Session, handles: Sequence[Handle], now: float) -> dict[Handle, float]:
-    """Until when what is stored of each account is young enough for its tier (DESIGN: tiers and cadences)."""
-    tiers = tier_query(datetime.fromtimestamp(now, UTC), Tiers.of(session.settings))
-    rows = session.lake.rows(
-        f"""
-        with wanted as (
-            select unnest(from_json(?, '["varchar"]')) as platform, unnest(from_json(?, '["varchar"]')) as handle
-        ),
-        named as (
-            select platform, handle as name, due_at from ({tiers})
-            union all select platform, a.platform_user_id, t.due_at from ({tiers}) t
-            join accounts a using (account_id, platform) where platform = 'youtube'
-        )
-        select w.platform, w.handle, max(epoch(n.due_at)) as until from wanted w
-        join named n on n.platform = w.platform and n.name in (w.handle, lower(w.handle))
-        where n.due_at is not null group by all
-        """,
-        [json.dumps(column) for column in zip(*handles, strict=True)] or ("[]", "[]"),
-    )
-    return {(row["platform"], row["handle"]): row["until"] for row in rows}
 
 
 @dataclass(frozen=True)

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from igtool.clock import Clock
 from igtool.errors import IgtoolError, first_of
 from igtool.fetching.keeping import RawFolder, raw_row
+from igtool.fetching.outlook import Outlook
 from igtool.fetching.plan import (
     ASKED,
-    Estimate,
     FetchOptions,
     Handle,
     Plan,
     enqueue,
     enqueue_searches,
-    estimate,
-    plan_now,
 )
 from igtool.fetching.recorder import Recorder
 from igtool.fetching.sources import check_address, policy_of, reach_of
@@ -31,11 +27,11 @@ from igtool.http import Client
 from igtool.journal import Journal
 from igtool.journal.ledger import Claimant, Ledger
 from igtool.journal.queue import ENDED, Queue, owner_name
-from igtool.platforms.live import PROFILE, Source
+from igtool.platforms.live import Source
 from igtool.session import Session
 
-_COMMIT_ANSWERS = 200
-_COMMIT_BYTES = 16 << 20
+_COMMIT_ANSWERS = 100
+_COMMIT_BYTES = 8 << 20
 _COMMIT_EVERY_S = 300.0
 _SHOW_EVERY_S = 2.0
 _SHOWING_SHARE = 50
@@ -89,7 +85,8 @@ class Fetcher:
 
     def plan(self, wanted: Iterable[Handle]) -> Plan:
         """What becomes of the wanted accounts now."""
-        return plan_now(self.session, self.sources, self.options, wanted, self.clock)
+        stores = (self.session.lake, self.session.journal)
+        return Outlook(self.session.settings, *stores, self.sources, self.options, self.clock).plan(wanted)
 
     def run(self, wanted: Iterable[Handle], priorities: Mapping[Handle, int] | None = None) -> FetchReport:
         """Fetch what is due of the wanted accounts, those with a higher priority (else 0) first.
@@ -118,38 +115,6 @@ class Fetcher:
         counts.new = report.states.get("done", 0) + report.states.get("private", 0)
         counts.failed = report.states.get("dead", 0) + report.states.get("failed", 0)
         return report
-
-    def estimates(self, plan: Plan) -> list[Estimate]:
-        """What each source that is asked first will take."""
-        found = []
-        taken: set[str] = set()
-        for source in self.sources:
-            if source.platform not in taken:
-                taken.add(source.platform)
-                handles = [handle for handle in plan.asked if handle[0] == source.platform]
-                bounds, searches = self.options.bounds(self.session.settings), len(self.options.searches)
-                policy = policy_of(source, self.session.settings)
-                found.append(estimate(source, handles, bounds, policy, searches))
-        return found
-
-    def finish_at(self, found: Estimate) -> datetime:
-        """When an estimate's last answer would come, if it began now; known waits are counted."""
-        now = self.clock.now()
-        paces = [pace for (source, _), pace in self.ledger.paces().items() if source == found.source]
-        begins = max([now, *(max(pace.limited_until, pace.next_at) for pace in paces)])
-        return datetime.fromtimestamp(int(min(begins + found.seconds, _LATEST)), UTC)
-
-    def expected_coverage(self) -> list[dict[str, Any]]:
-        """By platform: share of the accounts of earlier runs that were found, and of those with each field."""
-        found = self.session.lake.rows("from coverage order by platform")
-        ended = Counter[tuple[str, str]]()
-        for row in self.queue.counts():
-            if row["kind"] == PROFILE and row["state"] in ENDED:
-                ended[row["platform"], "found" if row["state"] in ("done", "private") else "lost"] += row["jobs"]
-        for row in found:
-            asked = ended[row["platform"], "found"] + ended[row["platform"], "lost"]
-            row["found_score"] = ended[row["platform"], "found"] / asked if asked else None
-        return found
 
     # -- workers ------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from igtool.journal.store import Journal
 
 WAITING, LEASED, DONE, PRIVATE, NOT_FOUND, FAILED, DEAD = (
@@ -95,15 +97,11 @@ class Queue:
 
     def standings(self, handles: Iterable[tuple[str, str]], kind: str) -> dict[tuple[str, str], Standing]:
         """(platform, handle) to how its job of ``kind`` stands, for those of ``handles`` that have one."""
-        with self._journal.transaction() as cursor:
-            cursor.execute("create temp table if not exists asked (platform text, handle text)")
-            cursor.execute("delete from asked")
-            cursor.executemany("insert into asked values (?, ?)", handles)
-            rows = cursor.execute(
-                "select platform, handle, state, due_at, ended_at from asked join jobs using (platform, handle) "
-                "where kind = ?",
-                (kind,),
-            ).fetchall()
+        rows = self._journal.read(
+            "select platform, handle, state, due_at, ended_at from json_each(?) asked join jobs "
+            "on platform = asked.value ->> 0 and handle = asked.value ->> 1 where kind = ?",
+            (msgspec.json.encode(list(handles)).decode(), kind),
+        )
         return {(platform, handle): Standing(*rest) for platform, handle, *rest in rows}
 
     def enqueue(self, wanted: Iterable[Wanted], *, run: str, now: float) -> None:
