@@ -100,4 +100,4 @@ def _source_check(settings: Settings, name: str, *, offline: bool) -> Check:
     except ConfigError as error:
         return Check(name, False, str(error), "correct its name, key or address: see docs/live.md")
     except RateLimitedError as error:
-        return Check(name, False, str(error), "wait; `igtool status` shows the next wake")
+        return Check(name, False, str(error), "check the network, or wait: `igtool status` shows the next wake")
