@@ -138,6 +138,14 @@ def test_near_its_limit_a_platform_is_asked_less(server: PlatformServer, tmp_pat
     assert gaps(times(ran))[0] >= 300
 
 
+def test_usage_counts_whatever_the_answer_says(server: PlatformServer, tmp_path: Path) -> None:
+    """An account that is not found tells how much of the limit is used as well as one that is."""
+    server.script(["graph-usage-95"], platform="graph", handle="missing_one")
+    ran = Bench(server, tmp_path, "graph").work(["missing_one", "posts3_two"])
+    assert (ran.state("missing_one"), ran.state("posts3_two")) == ("not_found", "done")
+    assert gaps(times(ran))[0] >= 300
+
+
 def test_used_up_quota_goes_on_with_the_next_key_and_the_next_day(tmp_path: Path) -> None:
     """In the middle of a list the other key goes on; with both used up nothing is asked before midnight Pacific."""
     keys = {"youtube_api_keys": ",".join(KEYS["youtube"]), "post_pages": 10, "max_wait_s": 60}

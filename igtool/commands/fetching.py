@@ -172,4 +172,9 @@ def change_queue(
         chosen = list(jobs)
         if reason is not None or everything:
             chosen += [row["job_id"] for row in queue.entries((FAILED, DEAD), reason, limit=10_000_000)]
-        return queue.retry(chosen, now=Clock().now()) if action == "retry" else queue.drop(chosen)
+        count = queue.retry(chosen, now=Clock().now()) if action == "retry" else queue.drop(chosen)
+    if jobs and not count:
+        raise UsageError(
+            f"nothing to {action}: there is no such job, or it waits or is under way; `igtool queue list` shows ids"
+        )
+    return count

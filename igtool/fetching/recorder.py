@@ -48,6 +48,15 @@ class Reach:
     max_wait_s: float = 14_400.0
 
 
+@dataclass(frozen=True)
+class Heard:
+    """An answer that came, the endpoint that gave it, and whether it holds data if its verdict says so."""
+
+    response: Response
+    endpoint: str
+    is_data: bool = True
+
+
 @dataclass
 class Recorder:
     """Judges and records the answers of one source.
@@ -78,49 +87,44 @@ class Recorder:
         """A pause between two requests, in seconds."""
         return self.rng.uniform(*self.claimant.policy.jitter_s)
 
-    def answered(
-        self, grant: Grant, tasks: Sequence[Task], response: Response, endpoint: str, *, is_last: bool
-    ) -> None:
+    def answered(self, grant: Grant, tasks: Sequence[Task], heard: Heard, *, is_last: bool) -> None:
         """Take an answer, whatever it is. Raises Transient (try again), ConfigError (the source shut us out)."""
-        verdict = self.source.judge(response)
+        verdict = self.source.judge(heard.response)
         verdict = replace(verdict, words=self.clean(verdict.words))
         if verdict.outcome in ("ok", "private"):
-            self._took(grant, tasks, response, endpoint, verdict)
+            self._took(grant, tasks, heard, verdict)
         elif verdict.outcome == "not_found":
-            self._not_found(grant, response, endpoint, verdict)
+            self._not_found(grant, heard, verdict)
         elif verdict.outcome == "transient":
-            self.failed(grant, verdict, response, endpoint, is_last=is_last)
+            self.failed(grant, verdict, heard, is_last=is_last)
         elif verdict.outcome == "rate_limited":
-            self._rate_limited(grant, response, endpoint, verdict)
+            self._rate_limited(grant, heard, verdict)
         elif verdict.outcome in ("auth", "blocked"):
-            self._shut_out(grant, response, endpoint, verdict)
+            self._shut_out(grant, heard, verdict)
         else:
             changes = self.given_up(grant.jobs, f"{verdict.outcome}: {verdict.words}")
-            self.record(grant, verdict, self._answer(grant, response, endpoint, verdict), changes, pacing.faulted)
+            self.record(grant, verdict, heard, changes, pacing.faulted)
 
-    def _took(self, grant: Grant, tasks: Sequence[Task], response: Response, endpoint: str, verdict: Verdict) -> None:
+    def _took(self, grant: Grant, tasks: Sequence[Task], heard: Heard, verdict: Verdict) -> None:
         try:
-            page = self.source.page(tasks[0], response.body)
+            page = self.source.page(tasks[0], heard.response.body)
         except (Refused, msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
             if verdict.outcome == "private":  # told in words, in place of the data
                 changes = [
                     Change(job.job_id, PRIVATE if job.kind == PROFILE else DONE, "private") for job in grant.jobs
                 ]
-                answer = self._answer(grant, response, endpoint, verdict, is_data=False)
-                self.record(grant, verdict, answer, changes, _ok)
+                self.record(grant, verdict, replace(heard, is_data=False), changes, _ok)
                 return
             verdict = Verdict("invalid", self.clean(f"{getattr(error, 'reason', 'wrong-type')}: {error}"))
-            answer = self._answer(grant, response, endpoint, verdict)
-            self.record(grant, verdict, answer, self.given_up(grant.jobs, verdict.words), pacing.faulted)
+            self.record(grant, verdict, heard, self.given_up(grant.jobs, verdict.words), pacing.faulted)
             return
         changes, follow_ups = list[Change](), list[Wanted]()
         for job in grant.jobs:
             self._take(job, page, changes, follow_ups)
         if verdict.outcome == "private" or (page.is_private and page.found is None):
             verdict = Verdict("private", verdict.words)
-        answer = self._answer(grant, response, endpoint, verdict)
         self.streak.clear()
-        self.record(grant, verdict, answer, changes, _ok, follow_ups=follow_ups, response=response)
+        self.record(grant, verdict, heard, changes, _ok, follow_ups=follow_ups)
 
     def _take(self, job: Job, page: Page, changes: list[Change], follow_ups: list[Wanted]) -> None:
         """What ``page`` means for one job."""
@@ -158,7 +162,7 @@ class Recorder:
 
     # -- what did not go well -----------------------------------------------------------------------------------
 
-    def _not_found(self, grant: Grant, response: Response, endpoint: str, verdict: Verdict) -> None:
+    def _not_found(self, grant: Grant, heard: Heard, verdict: Verdict) -> None:
         changes = []
         for job in grant.jobs:
             trail = trail_of(job.progress)
@@ -169,7 +173,7 @@ class Recorder:
             else:
                 changes.append(self._ended_not_found(job))
         self.streak.clear()
-        self.record(grant, verdict, self._answer(grant, response, endpoint, verdict), changes, _ok)
+        self.record(grant, verdict, heard, changes, _ok)
 
     def _ended_not_found(self, job: Job) -> Change:
         if job.kind != PROFILE:
@@ -196,51 +200,48 @@ class Recorder:
                 changes.append(Change(job.job_id, DEAD, words))
         return changes
 
-    def failed(
-        self, grant: Grant, verdict: Verdict, response: Response | None, endpoint: str, *, is_last: bool
-    ) -> None:
+    def failed(self, grant: Grant, verdict: Verdict, heard: Heard | None, *, is_last: bool) -> None:
         """A try in vain; after the last one the jobs are left to a later run."""
-        answer = self._answer(grant, response, endpoint, verdict) if response is not None else None
         if not is_last:
-            asked_s = pacing.retry_after_s(response.headers.get("retry-after"), self.clock.now()) if response else None
-            self.record(grant, verdict, answer, (), partial(_paused, wait_s=min(asked_s or 0.0, STOPPED_S)))
+            asked_s = self._retry_after_s(heard) if heard else None
+            self.record(grant, verdict, heard, (), partial(_paused, wait_s=min(asked_s or 0.0, STOPPED_S)))
             raise Transient
         if len(grant.jobs) > 1:
-            self.record(grant, verdict, answer, _apart(grant.jobs), pacing.faulted)
+            self.record(grant, verdict, heard, _apart(grant.jobs), pacing.faulted)
             return
         due_at = self.clock.now() + self.reach.failed_retry_s
         changes = [
             Change(job.job_id, FAILED, f"{TRIES} tries: {verdict.words}", due_at, rounds=job.rounds + 1)
             for job in grant.jobs
         ]
-        pace = self.record(grant, verdict, answer, changes, pacing.faulted)
+        pace = self.record(grant, verdict, heard, changes, pacing.faulted)
         self.streak += [job.job_id for job in grant.jobs]
         if pace.level and not pace.faults:  # the breaker opened: the trouble was not theirs
             self.queue.retry(self.streak, now=self.clock.now())
             self.streak.clear()
 
-    def _rate_limited(self, grant: Grant, response: Response, endpoint: str, verdict: Verdict) -> None:
+    def _rate_limited(self, grant: Grant, heard: Heard, verdict: Verdict) -> None:
         changes = [Change(job.job_id, WAITING) for job in grant.jobs]
-        answer = self._answer(grant, response, endpoint, verdict)
-        if self.claimant.policy.quotas and any(word in response.body for word in _QUOTA_WORDS):
-            self.record(grant, verdict, answer, changes, pacing.exhausted)
+        if self.claimant.policy.quotas and any(word in heard.response.body for word in _QUOTA_WORDS):
+            self.record(grant, verdict, heard, changes, pacing.exhausted)
             return
-        wait_s = pacing.retry_after_s(response.headers.get("retry-after"), self.clock.now())
-        after = partial(_limited, wait_s=wait_s)
+        after = partial(_limited, wait_s=self._retry_after_s(heard))
         before = self.ledger.paces().get((self.source.name, grant.key), Pace()).level
-        if self.record(grant, verdict, answer, changes, after).level > before:
+        if self.record(grant, verdict, heard, changes, after).level > before:
             self._hand_over()
 
-    def _shut_out(self, grant: Grant, response: Response, endpoint: str, verdict: Verdict) -> None:
+    def _retry_after_s(self, heard: Heard) -> float | None:
+        return pacing.retry_after_s(heard.response.headers.get("retry-after"), self.clock.now())
+
+    def _shut_out(self, grant: Grant, heard: Heard, verdict: Verdict) -> None:
         """A key that is refused, a kind that is closed to us, or a source that does not want us."""
         words = f"{verdict.outcome}: {verdict.words}"
-        answer = self._answer(grant, response, endpoint, verdict)
         has_key = bool(self.keys[grant.key].secret)
         if verdict.outcome == "auth" and grant.jobs[0].kind != PROFILE and not has_key:  # a key is for all kinds
-            self.record(grant, verdict, answer, [Change(job.job_id, DEAD, words) for job in grant.jobs])
+            self.record(grant, verdict, heard, [Change(job.job_id, DEAD, words) for job in grant.jobs])
             self.queue.close_kind(self.claimant.run, self.source.name, grant.jobs[0].kind, words, self.clock.now())
             return
-        self.record(grant, verdict, answer, [Change(job.job_id, WAITING) for job in grant.jobs], _shut)
+        self.record(grant, verdict, heard, [Change(job.job_id, WAITING) for job in grant.jobs], _shut)
         self.refused[grant.key] = words
         if verdict.outcome == "auth" and self.open_keys():
             return
@@ -265,16 +266,15 @@ class Recorder:
         self,
         grant: Grant,
         verdict: Verdict,
-        answer: StoredAnswer | None,
+        heard: Heard | None,
         changes: Sequence[Change],
         after: Callable[[Pace, float, str], Pace] = lambda pace, _now, _words: pace,
         *,
         follow_ups: Sequence[Wanted] = (),
-        response: Response | None = None,
     ) -> Pace:
-        """Everything that follows from an answer in one transaction; the new pace."""
+        """Everything that follows from an answer (None: there was none) in one transaction; the new pace."""
         now = self.clock.now()
-        usage = self.source.usage_score(response.headers) if response else None
+        usage = self.source.usage_score(heard.response.headers) if heard else None
         made: list[Pace] = []
 
         def change(pace: Pace) -> Pace:
@@ -287,35 +287,33 @@ class Recorder:
             self.claimant,
             grant,
             outcome=verdict.outcome,
-            status=answer.status if answer else None,
+            status=heard.response.status if heard else None,
             now=now,
             pace=change,
-            answer=answer,
+            answer=self._answer(grant, heard, verdict) if heard else None,
             changes=changes,
             follow_ups=follow_ups,
         )
         _LOG.debug("%s %s: %s", self.source.name, grant.jobs[0].handle, verdict.outcome)
         return made[0]
 
-    def _answer(
-        self, grant: Grant, response: Response, endpoint: str, verdict: Verdict, *, is_data: bool = True
-    ) -> StoredAnswer:
+    def _answer(self, grant: Grant, heard: Heard, verdict: Verdict) -> StoredAnswer:
         """The answer as it is kept: what is no data is kept for triage, under ``…_error`` and shortened."""
-        is_data = is_data and verdict.outcome in ("ok", "private")
-        body = response.body if is_data else response.body[:_KEPT_ERROR_BYTES]
+        is_data = heard.is_data and verdict.outcome in ("ok", "private")
+        body = heard.response.body if is_data else heard.response.body[:_KEPT_ERROR_BYTES]
         if self.secrets and any(secret.encode() in body for secret in self.secrets):
             body = self.clean(body.decode("utf-8", "replace")).encode()
         subject = grant.jobs[0].handle if len(grant.jobs) == 1 else None
         digest = hashlib.sha256(body).hexdigest()
         fetched_at = int(self.clock.now())
-        name = f"{self.source.name}\0{endpoint}\0{subject}\0{fetched_at}\0{grant.request_id}\0{digest}"
+        name = f"{self.source.name}\0{heard.endpoint}\0{subject}\0{fetched_at}\0{grant.request_id}\0{digest}"
         return StoredAnswer(
             answer_id=hashlib.sha256(name.encode()).hexdigest(),
             platform=self.source.platform,
             source=self.source.name,
-            endpoint=endpoint if is_data else f"{endpoint}_error",
+            endpoint=heard.endpoint if is_data else f"{heard.endpoint}_error",
             subject=subject,
-            status=response.status,
+            status=heard.response.status,
             outcome=verdict.outcome,
             body=body,
             sha256=digest,

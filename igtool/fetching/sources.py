@@ -35,7 +35,7 @@ def check_address(source: Source, settings: Settings) -> None:
         http.check_address(address, timeout_s=settings.timeout_s, allow_loopback=settings.allow_loopback)
     except http.RefusedAnswer as refusal:
         raise ConfigError(
-            f"{source.name} is not asked: its base address leads to {refusal}. Correct the address in the settings "
+            f"{source.name} is not asked, its base address is closed: {refusal}. Correct the address in the settings "
             "(`igtool config show`); its accounts wait, and the same command goes on"
         ) from refusal
 

@@ -13,7 +13,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from igtool import pacing
 from igtool.errors import BudgetError, ConfigError, IgtoolError, RateLimitedError, UsageError
 from igtool.fetching.paging import trail_of
-from igtool.fetching.recorder import TRIES, Recorder, Transient
+from igtool.fetching.recorder import TRIES, Heard, Recorder, Transient
 from igtool.http import Client, NetworkError, RefusedAnswer
 from igtool.journal.ledger import Grant, Nothing, Price, Spent, Wait, next_jobs
 from igtool.journal.queue import Job
@@ -170,16 +170,15 @@ class Worker:
             self.recorder.record(grant, Verdict("invalid", self.recorder.clean(str(error))), None, ())
             raise
         except NetworkError as error:
-            self.recorder.failed(
-                grant, Verdict("transient", self.recorder.clean(str(error))), None, call.endpoint, is_last=is_last
-            )
+            verdict = Verdict("transient", self.recorder.clean(str(error)))
+            self.recorder.failed(grant, verdict, None, is_last=is_last)
         except RefusedAnswer as refusal:
             words = self.recorder.clean(f"{refusal.reason}: {refusal}")
             self.recorder.record(
                 grant, Verdict("invalid", words), None, self.recorder.given_up(grant.jobs, words), pacing.faulted
             )
         else:
-            self.recorder.answered(grant, tasks, response, call.endpoint, is_last=is_last)
+            self.recorder.answered(grant, tasks, Heard(response, call.endpoint), is_last=is_last)
 
 
 _TELL_S = 30.0
