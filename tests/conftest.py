@@ -25,6 +25,11 @@ def contents(lake: Lake) -> dict[str, list[str]]:
     return {name: sorted(repr(row) for row in lake.rows(f"from {quote(name)}")) for name in sorted(names)}
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their parameter and not by what they hold: packed ones hold the time they were made."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., CreatorList]:
     """Reads a creator list from text or bytes."""
