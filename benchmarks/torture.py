@@ -12,7 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from igtool.lake import Lake, quote
+from igtool.lake import Lake
+from igtool.lake_sql import quote
 from igtool.schema import TABLES
 
 ROOT = Path(__file__).parents[1]

@@ -8,6 +8,7 @@ from typing import Any
 
 import rich_click as click
 
+from igtool.commands import drift as _drift  # noqa: F401 - registers its command
 from igtool.commands import health as _health  # noqa: F401 - registers its commands
 from igtool.commands import schedule as _schedule  # noqa: F401 - registers its commands
 from igtool.commands.base import FORCE, JSON, Command, Stop, command, main, workspace_of
@@ -69,10 +70,14 @@ def import_command(context: click.Context, paths: tuple[Path, ...], as_json: boo
 @command("run")
 @click.argument("stages", nargs=-1, metavar="STAGE…")
 @FORCE
+@click.option("--rebuild", is_flag=True, help="Make the tables of normalize anew, and say whether they are the same.")
 @JSON
 @click.pass_context
-def run_command(context: click.Context, stages: tuple[str, ...], force: bool, as_json: bool) -> None:
-    """Run stages by name (all if none is named): normalize, embed, resolve, analyze, index, export."""
+def run_command(context: click.Context, stages: tuple[str, ...], force: bool, rebuild: bool, as_json: bool) -> None:
+    """Run stages by name (all if none is named): normalize, drift, embed, resolve, analyze, index, export."""
+    if rebuild:
+        _rebuild(context, stages, as_json=as_json)
+        return
     from igtool.pipeline import run_stages
     from igtool.session import open_session
 
@@ -81,6 +86,25 @@ def run_command(context: click.Context, stages: tuple[str, ...], force: bool, as
         run_stages(session, stages, force=force)
         counts = list(session.progress.counts.values())
     _print_stages("run", counts, as_json=as_json)
+
+
+def _rebuild(context: click.Context, stages: tuple[str, ...], *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from igtool.errors import UsageError
+    from igtool.rebuild import rebuild
+    from igtool.session import open_session
+
+    if stages != ("normalize",):
+        raise UsageError("--rebuild is for one stage: igtool run normalize --rebuild; other stages take --force")
+    workspace, stop = workspace_of(context), Stop()
+    with stop.listening(), open_session(workspace.settings, "run normalize --rebuild", stop) as session:
+        found = rebuild(session)
+    rows = [asdict(each) | {"is_same": each.is_same} for each in found]
+    if as_json:
+        print_json({"command": "run", "rows": rows})
+    else:
+        print_rows(rows)
 
 
 def _print_stages(name: str, counts: list[Any], *, as_json: bool) -> None:

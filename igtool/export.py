@@ -8,7 +8,8 @@ from pathlib import Path
 from igtool.errors import StorageError
 from igtool.files import fsync
 from igtool.journal import Journal
-from igtool.lake import Lake, quote
+from igtool.lake import Lake
+from igtool.lake_sql import quote
 from igtool.schema import EXPORTED, TABLES
 
 

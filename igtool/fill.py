@@ -7,18 +7,23 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from igtool.errors import UsageError
 from igtool.files import replaced
+from igtool.genres import split_genres
 from igtool.lake import Lake
-from igtool.lists.creator_list import CreatorList, write_filled
+from igtool.lists.columns import genre_text
+from igtool.lists.creator_list import CreatorList, ListRow, write_filled
 from igtool.text import one_line, spreadsheet_safe
 
 DEFAULT_FILL = (("GENRE", "category"), ("Details", "bio"))
 """Column and field pairs that every run fills."""
+LIST_GENRES = "list_genres"
+"""The field that holds the list's own genres, told apart; it does not come from the lake."""
 
 _ACCOUNT = (
     "account_id platform_user_id display_name bio category profile_image_url external_url followers_count "
@@ -56,6 +61,7 @@ def _fields() -> dict[str, Field]:
         method = f"coalesce(p.methods ->> '{path}', p.methods ->> '{path.split('.')[0]}')"
         column, key = path.split(".")
         found[name] = Field(f"p.{column} ->> '{key}'", method, "p.model", "profiles")
+    found[LIST_GENRES] = Field("null", "'list'", "null", "watchlist")
     return found
 
 
@@ -107,12 +113,19 @@ class Filling:
         return Counter(self.status.values())
 
 
-def fill_list(lake: Lake, creators: CreatorList, pairs: Sequence[tuple[str, str]], *, limit: int | None) -> Filling:
-    """Look every row of the list up in the lake.
+def fill_list(
+    lake: Lake,
+    creators: CreatorList,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    limit: int | None,
+    started_at: datetime | None = None,
+) -> Filling:
+    """Look every row of the list up in the lake; ``list_genres`` are read from the list itself, at ``started_at``.
 
     Status: ``enriched`` (a cell has a value), ``complete`` (known, nothing was empty), ``private``, ``not_found``,
     ``error`` (the platform's answer was an error), ``waiting`` (the platform did not let us ask yet), ``no_answer``,
-    ``rejected`` (the row cannot be used).
+    ``rejected`` (the row cannot be used), ``not_asked`` (beyond the limit).
     """
     filling = Filling()
     usable = [row for row in creators.rows if row.reason is None]
@@ -120,22 +133,27 @@ def fill_list(lake: Lake, creators: CreatorList, pairs: Sequence[tuple[str, str]
     wanted = sorted({(str(row.platform), str(row.handle)) for row in chosen})
     known = _look_up(lake, wanted, pairs)
     failed = _failures(lake)
-    numbers = {row.number for row in chosen}
-    for row in creators.rows:
-        if row.reason is not None:
-            filling.status[row.number] = "rejected"
-            continue
-        if row.number not in numbers:
-            filling.status[row.number] = "not_asked"
-            continue
+    filling.status = {row.number: "not_asked" if row.reason is None else "rejected" for row in creators.rows}
+    for row in chosen:
         found = known.get((str(row.platform), str(row.handle)))
+        cells = [*(_cells(found, pairs) if found else ()), *_listed(creators, row, pairs, started_at)]
+        cells = [cell for cell in cells if not creators.cell(row, cell.column).strip()]
+        filling.cells[row.number] = cells
         if found is None:
             filling.status[row.number] = failed.get(str(row.handle).lower(), "no_answer")
-            continue
-        cells = [cell for cell in _cells(found, pairs) if not creators.cell(row, cell.column).strip()]
-        filling.cells[row.number] = cells
-        filling.status[row.number] = "private" if found["is_private"] else "enriched" if cells else "complete"
+        else:
+            filling.status[row.number] = "private" if found["is_private"] else "enriched" if cells else "complete"
     return filling
+
+
+def _listed(
+    creators: CreatorList, row: ListRow, pairs: Sequence[tuple[str, str]], read_at: datetime | None
+) -> Iterable[Cell]:
+    """The row's own genres for every column that is to hold them."""
+    columns = [column for column, name in pairs if name == LIST_GENRES]
+    value = _text(list(split_genres(genre_text(creators.columns, row.cells)).names)) if columns else ""
+    for column in columns if value else ():
+        yield Cell(column, LIST_GENRES, value, creators.name, "list", read_at.isoformat() if read_at else "")
 
 
 def _look_up(

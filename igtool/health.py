@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from igtool.drift.coverage import FIX, coverage, troubles
 from igtool.errors import IgtoolError, UsageError
 from igtool.journal import Journal
-from igtool.lake import Lake, quote
+from igtool.lake import Lake
+from igtool.lake_sql import quote
 from igtool.schema import TABLES
 from igtool.search.build import checked_manifest, current_index
 from igtool.settings import Settings
@@ -81,13 +83,28 @@ def doctor(settings: Settings) -> list[Check]:
         *_environment(),
         _attempt("extensions", "DuckDB extensions load", "run `make setup`", lambda: _extensions(settings)),
         _attempt("encoder", settings.encoder, "run `make setup`", lambda: _encoder(settings)),
+        _attempt("vocabulary", "niches and genres", "undo what was edited in igtool/vocabulary", _vocabulary),
         *_folders(settings),
         _attempt("lake", "the tables", "restore data/ from a backup", lambda: _lake(settings)),
+        *_shapes(settings),
         _attempt(
             "journal", "the journal", "move cache/journal.sqlite away; it is made anew", lambda: _journal(settings)
         ),
         _attempt("index", "the search index", "run `igtool run index`", lambda: _index(settings)),
     ]
+
+
+def _shapes(settings: Settings) -> list[Check]:
+    """The shapes that fill their columns as before, or those that do not."""
+    try:
+        with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+            broken = [Check(name, False, detail, FIX) for name, detail in troubles(lake)]
+            judged = [each for each in coverage(lake) if each.usual is not None]
+    except UsageError as error:
+        return [Check("shapes", True, f"nothing there yet: {error}")]
+    except IgtoolError:
+        return []  # the line of the lake says it
+    return broken or [Check("shapes", True, f"{len(judged)} shapes fill their columns as in the weeks before")]
 
 
 def _attempt(name: str, what: str, fix: str, look: Callable[[], str]) -> Check:
@@ -126,6 +143,12 @@ def _encoder(settings: Settings) -> str:
     encoder = registry.load("encoders", settings.encoder)()
     (vector,) = encoder.encode(["a creator who films street food"])
     return f"{encoder.model}, {len(vector)} dimensions"
+
+
+def _vocabulary() -> str:
+    from igtool import genres
+
+    return f"{len(genres.load().niches)} names of genres"
 
 
 def _folders(settings: Settings) -> Iterator[Check]:

@@ -23,25 +23,17 @@ from igtool.extensions import load_extension
 from igtool.files import WriterLock, fsync, replaced
 from igtool.journal import LakeFile
 from igtool.lake_errors import translated
-from igtool.schema import SCHEMA_VERSION, TABLES, VIEWS, Table
-
-pa.set_memory_pool(pa.system_memory_pool())  # gives back what it frees: 8 MB less over a night of small commits
+from igtool.lake_sql import quote
+from igtool.lake_tables import LakeTables
+from igtool.schema import SCHEMA_VERSION, TABLES
+from igtool.views import VIEWS
 
 _META = "__ducklake_metadata_lake"
 _DATA_CHANGE = re.compile(r"(?:inserted_into_table|deleted_from_table|inlined_insert|inlined_delete):(\d+)")
-_ARROW = {
-    "VARCHAR": pa.string(),
-    "JSON": pa.string(),
-    "BIGINT": pa.int64(),
-    "DOUBLE": pa.float64(),
-    "BOOLEAN": pa.bool_(),
-    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
-    "VARCHAR[]": pa.list_(pa.string()),
-    "FLOAT[]": pa.list_(pa.float32()),
-}
 _SNAPSHOT_RETENTION_DAYS = 30
 _CLEANUP_MARGIN_DAYS = 1
 _UPKEEP_COMMITS = 32
+_STREAMED_ROWS = 64
 
 
 class Reader(Protocol):
@@ -52,22 +44,7 @@ class Reader(Protocol):
         ...
 
 
-def quote(identifier: str) -> str:
-    """``identifier`` for use in SQL text. Values are never put in SQL text, they are bound."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def _same(columns: Iterable[str], operator: str) -> str:
-    """SQL that compares ``columns`` of t with those of s."""
-    return " and ".join(f"t.{quote(column)} {operator} s.{quote(column)}" for column in columns)
-
-
-def arrow_schema(table: Table) -> pa.Schema:
-    """Arrow types of ``table``; JSON is text."""
-    return pa.schema([(column.name, _ARROW[column.type]) for column in table.columns])
-
-
-class Lake:
+class Lake(LakeTables):
     """The tables of one workspace, opened for reading by anyone or for writing by one process.
 
     ``on_files`` receives the new files of each commit, fsynced and hashed, before the commit counts as done.
@@ -155,6 +132,10 @@ class Lake:
                         self.execute(f"alter table {name} add column {quote(column.name)} {column.type}")
             for view, query in VIEWS.items():
                 self.execute(f"create or replace view {quote(view)} as {query}")
+        for table in TABLES.values():
+            if table.row_group:
+                option = f"'parquet_row_group_size', '{table.row_group}', table_name => '{table.name}'"
+                self.execute(f"call lake.set_option({option})")
 
     def close(self) -> None:
         """Release the files and the lock."""
@@ -172,7 +153,7 @@ class Lake:
     # --- reading ---
 
     def execute(self, query: str, parameters: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:
-        """The connection after running ``query`` with bound ``parameters``."""
+        """The connection after running ``query``, with its whole result."""
         with translated(self.folder):
             return self._connection.execute(query, list(parameters))
 
@@ -185,6 +166,24 @@ class Lake:
         """The result of ``query`` as dicts by column name."""
         result: list[dict[str, Any]] = self.arrow(query, parameters).to_pylist()
         return result
+
+    @contextmanager
+    def stream(self, query: str, *, batch: str) -> Iterator[Iterator[pa.RecordBatch]]:
+        """The result of ``query`` part by part, as the tables are now, while others may be written.
+
+        ``batch`` (SQL over tables of ``memory``) is what the name ``batch`` stands for in ``query``.
+        """
+        cursor = self._connection.cursor()
+        try:
+            with translated(self.folder):
+                cursor.execute("use lake")
+                cursor.execute(f"create temp view batch as select * {batch}")
+                # Both count rows and not the texts in them: answers would be held by the gigabyte.
+                cursor.execute("set streaming_buffer_size = '1KB'")
+                cursor.execute("set enable_caching_operators = false")
+                yield iter(cursor.sql(query).to_arrow_reader(_STREAMED_ROWS))  # execute() would hold the whole result
+        finally:
+            cursor.close()
 
     def value(self, query: str, parameters: Sequence[object] = ()) -> Any:
         """The first cell of the result of ``query``."""
@@ -266,72 +265,11 @@ class Lake:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return LakeFile(path.relative_to(self.folder).as_posix(), path.stat().st_size, digest)
 
-    def append_new(self, name: str, rows: Sequence[dict[str, Any]]) -> int:
-        """Insert the rows whose key is not in the table yet; how many those were."""
-        with self._incoming(TABLES[name], rows) as selected:
-            return self._append(name, f"({selected})")
-
-    def _append(self, name: str, source: str) -> int:
-        """Insert the rows of ``source`` (SQL) whose key is not in ``name`` yet; how many those were."""
-        count = self.value(
-            f"insert into {quote(name)} select s.* from {source} s "
-            f"anti join {quote(name)} t on {_same(TABLES[name].key, '=')}"
-        )
-        return int(count)
-
-    def merge(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
-        """Insert or update by key; with a ``newest`` rule an older row never replaces a newer one."""
-        table = TABLES[name]
-        with self._incoming(table, rows) as selected:
-            fresh = ""
-            if table.newest:
-                left, right = ([f"{alias}.{quote(column)}" for column in table.newest] for alias in "st")
-                fresh = f"and ({', '.join(left)}) >= ({', '.join(right)})"
-            self.execute(
-                f"merge into {quote(name)} t using ({selected}) s on ({_same(table.key, '=')}) "
-                f"when matched {fresh} then update when not matched then insert"
-            )
-
-    def replace(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
-        """Make the table hold exactly ``rows``; rows that are already there as they are stay untouched."""
-        table = TABLES[name]
-        same = _same(table.column_names, "is not distinct from")
-        with self._incoming(table, rows) as selected:
-            self.execute(f"create or replace temp table replacement as {selected}")
-        self.execute(
-            f"delete from {quote(name)} where rowid in "
-            f"(select t.rowid from {quote(name)} t anti join replacement s on {same})"
-        )
-        self._append(name, "temp.replacement")
-        self.execute("drop table temp.replacement")
-
-    def delete(self, name: str, column: str, values: Sequence[str]) -> None:
-        """Delete the rows whose ``column`` is one of ``values``."""
-        if values:
-            self.execute(
-                f"delete from {quote(name)} where {quote(column)} in (select unnest(?::varchar[]))",
-                (list(values),),
-            )
-
-    @contextmanager
-    def _incoming(self, table: Table, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-        """SQL that yields ``rows`` with the types of ``table``, newest per key; rejects NULL keys."""
-        arrow = pa.Table.from_pylist(list(rows), schema=arrow_schema(table))
-        for key in table.key:
-            if arrow.column(key).null_count:
-                raise IntegrityError(f"a row for {table.name} has no {key}: this is a bug in the stage that made it")
-        self._connection.register("incoming", arrow)
-        columns = ", ".join(
-            f"{quote(c.name)}::json as {quote(c.name)}" if c.type == "JSON" else quote(c.name) for c in table.columns
-        )
-        keys = ", ".join(quote(key) for key in table.key)
-        order = ", ".join(f"{quote(column)} desc" for column in table.newest) or "1"
-        try:
-            yield (
-                f"select {columns} from incoming qualify row_number() over (partition by {keys} order by {order}) = 1"
-            )
-        finally:
+    def _name_incoming(self, rows: pa.Table | None) -> None:
+        if rows is None:
             self._connection.unregister("incoming")
+        else:
+            self._connection.register("incoming", rows)
 
     # --- upkeep ---
 

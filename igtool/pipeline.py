@@ -13,17 +13,18 @@ from igtool.session import Session, open_session
 from igtool.settings import Settings
 from igtool.stages.analyze import Analyze
 from igtool.stages.base import Stage
+from igtool.stages.drift import Drift
 from igtool.stages.embed import Embed, EmbedOptions
 from igtool.stages.normalize import Normalize
 from igtool.stages.resolve import Resolve
 
-NAMES = (Normalize.name, Embed.name, Resolve.name, Analyze.name, "index", "export")
+NAMES = (Normalize.name, Drift.name, Embed.name, Resolve.name, Analyze.name, "index", "export")
 _INDEXED = ("accounts", "content_items", "creators", "creator_links", "embeddings", "profiles", "niches")
 
 
 def stages_of(settings: Settings, names: Sequence[str] = ()) -> list[Stage]:
     """The named stages with their options, all of them if none is named."""
-    stages: list[Stage] = [Normalize(), Embed(EmbedOptions(encoder=settings.encoder)), Resolve(), Analyze()]
+    stages: list[Stage] = [Normalize(), Drift(), Embed(EmbedOptions(encoder=settings.encoder)), Resolve(), Analyze()]
     return [stage for stage in stages if not names or stage.name in names]
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-from igtool import topics, vocabulary, zero_shot
+from igtool import genres, topics, vocabulary, zero_shot
 from igtool.encoders.base import Encoder
+from igtool.lists.columns import genre_text
 from igtool.topics import Sentence
 from igtool.vocabulary import fold
 from igtool.zero_shot import Scores, Words
@@ -109,12 +110,20 @@ class Portrait:
     def _item_words(self) -> list[tuple[list[str], list[str]]]:
         return [(vocabulary.tokens(item["text"] or ""), item["hashtags"] or []) for item in self._items]
 
-    def _words(self, index: zero_shot.WordIndex) -> Words:
-        return zero_shot.read_words(index, self._categories, self._own_texts, self._item_words)
+    @cached_property
+    def _listed(self) -> dict[str, tuple[str, ...]]:
+        """Genres that creator lists name, with the niches they mean; none for those that are not known."""
+        known = genres.load().niches
+        rows = [json.loads(row) for row in self._facts["listed_rows"] or ()]
+        found = [genres.split_genres(genre_text(list(row), list(row.values()))) for row in rows]
+        return {name: known.get(name, ()) for genre in found for name in genre.names}
+
+    def _words(self, index: zero_shot.WordIndex, listed: Iterable[str] = ()) -> Words:
+        return zero_shot.read_words(index, self._categories, self._own_texts, self._item_words, listed)
 
     @cached_property
     def _niche_words(self) -> Words:
-        return self._words(self._spaces.niche_words)
+        return self._words(self._spaces.niche_words, {slug for slugs in self._listed.values() for slug in slugs})
 
     @cached_property
     def _bio(self) -> list[Sentence]:
@@ -153,8 +162,8 @@ class Portrait:
         style, style_score = next(iter(_rank(self._spaces.styles.slugs, self._style_z, style_words)), (None, None))
         said = topics.joined(self._summary)
         methods = {
-            "primary_niche": self._niche_method,
-            "secondary_niches": self._niche_method if self._secondary else "none",
+            "primary_niche": self._niche_method([primary] if primary else []),
+            "secondary_niches": self._niche_method(self._secondary),
             "content_style": _method(style, self._style_z, style_words),
             "llm_summary": "extraction" if said else "none",
         }
@@ -169,13 +178,13 @@ class Portrait:
             "methods": _json(methods),
         }
 
-    @property
-    def _niche_method(self) -> str:
-        return _method(self._ranked, self._niche_z, self._niche_words)
+    def _niche_method(self, slugs: list[str]) -> str:
+        listed = not self._niche_words.listed.isdisjoint(slugs)
+        return _method(slugs, self._niche_z, self._niche_words, listed=listed)
 
     def profile(self) -> Facts:
         """The row of ``profiles``, without ``model``."""
-        found = self._topics
+        found, listed = self._topics, self._listed_topics
         persona = self._bio[:3]
         interests = self._interests
         audience, brands = self._audience, self._brands
@@ -185,7 +194,7 @@ class Portrait:
             "user_style.persona": "extraction" if persona else "none",
             "user_style.tone": "none",
             "user_style.interests": "words" if interests else "none",
-            "content_topics": "words" if found else "none",
+            "content_topics": "+".join(name for name, part in (("words", found), ("list", listed)) if part) or "none",
             "posting_pattern": "sql" if pattern else "none",
             "engagement": "sql" if engagement else "none",
             "audience_type": "rule" if audience else "none",
@@ -196,7 +205,7 @@ class Portrait:
         return {
             "creator_id": self._facts["item_id"],
             "user_style": _json({"persona": topics.joined(persona), "tone": None, "interests": interests}),
-            "content_topics": list(found),
+            "content_topics": [*found, *listed],
             "posting_pattern": _json(pattern),
             "engagement": _json(engagement),
             "audience_type": audience,
@@ -212,6 +221,13 @@ class Portrait:
     def _topics(self) -> dict[str, list[str]]:
         items = [(item["content_id"], item["text"] or "", item["hashtags"] or ()) for item in self._items]
         return topics.topics(items, self._spaces.vocabulary.is_denied)
+
+    @cached_property
+    def _listed_topics(self) -> dict[str, str]:
+        """Topics that only creator lists name, lower case as the others are, with the name as listed."""
+        refused = self._spaces.vocabulary.is_denied
+        named = {name.lower(): name for name in self._listed if not refused(name)}
+        return {topic: name for topic, name in named.items() if topic not in self._topics}
 
     @cached_property
     def _interests(self) -> list[str]:
@@ -272,10 +288,14 @@ class Portrait:
             "brand_fit": shown if self._certain else {},
             "llm_summary": _quoted(self._summary),
             "user_style.persona": _quoted(persona),
-            "content_topics": {"content_ids": topic_items[:EVIDENCE]} if topic_items else {},
+            "content_topics": {
+                "quotes": list(self._listed_topics.values())[:EVIDENCE],
+                "content_ids": topic_items[:EVIDENCE],
+            },
             "posting_pattern": {"content_ids": [item["content_id"] for item in self._items[:EVIDENCE]]},
         }
-        return {name: value for name, value in found.items() if any(value.values())}
+        filled = {name: {kind: values for kind, values in value.items() if values} for name, value in found.items()}
+        return {name: value for name, value in filled.items() if value}
 
     def _niche_evidence(self, slugs: Iterable[str]) -> Facts:
         quotes: list[str | None] = []
@@ -285,6 +305,7 @@ class Portrait:
             if slug in words.category:
                 index = self._spaces.niche_words
                 quotes += [name for name in self._categories if slug in index.find(vocabulary.tokens(name))]
+            quotes += [name for name, meant in self._listed.items() if slug in meant]
             for phrase in words.bio.get(slug, ()):
                 quotes.append(next((q for text in self._own_texts if (q := quote_of(text, phrase))), None))
             ids += [self._items[at]["content_id"] for at in words.items.get(slug, ())]
@@ -302,10 +323,11 @@ def _rank(slugs: tuple[str, ...], z: Scores | None, words: Words) -> list[tuple[
     return sorted(zip(slugs, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _method(found: object, z: Scores | None, words: Words) -> str:
+def _method(found: object, z: Scores | None, words: Words, *, listed: bool = False) -> str:
     if not found:
         return "none"
-    return "+".join(name for name, used in (("zero-shot", z is not None), ("words", bool(words))) if used)
+    used = {"zero-shot": z is not None, "words": words.written, "list": listed}
+    return "+".join(name for name, is_used in used.items() if is_used)
 
 
 def _quoted(sentences: list[Sentence]) -> Facts:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from igtool.arrow import arrow_schema
 from igtool.errors import IgtoolError, Interrupted
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.progress import Progress, StageCounts
+from igtool.schema import TABLES
 from igtool.stages.base import Context, Output, Reject, Row, Stage
+from igtool.workers import HEAD, Workers, process
+
+_COMMIT_ITEMS = 10_000
+"""A commit of a streamed stage; it costs as much as parsing some hundred answers, whatever is in it."""
+
+_PIECE_BYTES = 16 << 20
+"""What a process works on at a time."""
+
+_ALONE = 1_000
+"""So few items are done before other processes have started."""
 
 
 def in_order(stages: Iterable[Stage]) -> list[Stage]:
@@ -28,9 +43,15 @@ def in_order(stages: Iterable[Stage]) -> list[Stage]:
     return [by_name[name] for name in TopologicalSorter(needs).static_order()]
 
 
-def signature(stage: Stage) -> str:
+def _salt(stage: Stage) -> str:
     """What makes all items of a stage pending again when it changes: version and options."""
     return f"{stage.version}|{sorted(asdict(stage.options).items())}"
+
+
+def signature(stage: Stage) -> str:
+    """What makes some items of a stage pending again when it changes: also its variants."""
+    variants = stage.variants()
+    return _salt(stage) if variants is None else f"{_salt(stage)}|{sorted(variants)}"
 
 
 def reject_rows(stage: str, rejects: Iterable[Reject]) -> list[Row]:
@@ -52,8 +73,9 @@ def _storable(text: str) -> str:
 class Runner:
     """Runs stages over one lake.
 
-    ``on_batch`` is called after each commit with the stage. ``stopping`` says whether the user asked to stop; the
-    batch at hand is still finished and committed.
+    ``on_batch`` is called after each commit with the stage, ``after`` when a stage is up to date. ``stopping`` says
+    whether the user asked to stop; the batch at hand is still finished and committed. Streamed stages run in
+    ``processes`` other processes, which exchange files in ``scratch``.
     """
 
     lake: Lake
@@ -63,11 +85,15 @@ class Runner:
     batch_size: int | None = None
     on_batch: Callable[[Stage], None] = lambda _: None
     stopping: Callable[[], bool] = lambda: False
+    after: Callable[[Stage], None] = lambda _: None
+    scratch: Path | None = None
+    processes: int = 1
 
     def run(self, stages: Iterable[Stage], *, force: bool = False) -> None:
         """Bring the tables of ``stages`` up to date. Raises Interrupted between batches when asked to stop."""
         for stage in in_order(stages):
             self._run_stage(stage, force=force)
+            self.after(stage)
 
     def _run_stage(self, stage: Stage, *, force: bool) -> None:
         counts = self.progress.of(stage.name)
@@ -93,7 +119,7 @@ class Runner:
 
     def _find_wanted(self, stage: Stage) -> None:
         """Make the temporary table ``wanted``: every item that should exist, with the fingerprint of its input."""
-        salt = hashlib.md5(signature(stage).encode(), usedforsecurity=False).hexdigest()
+        salt = hashlib.md5(_salt(stage).encode(), usedforsecurity=False).hexdigest()
         self.lake.execute(
             "create or replace temp table wanted as "
             f"select item_id, md5(fingerprint || ?) as fingerprint from ({stage.keys})",
@@ -102,17 +128,19 @@ class Runner:
 
     def _find_pending(self, stage: Stage, *, force: bool) -> tuple[int, int]:
         """Make the temporary table ``pending``; how many items are in it, and how many of those are not new."""
+        variants = stage.variants()
         self.lake.execute(
             """
-            create or replace temp table pending as
+            create or replace table memory.pending as
             select row_number() over (order by w.item_id) as number, w.item_id, w.fingerprint,
                    s.item_id is not null as known
             from wanted w left join (from stage_rows where stage = ?) s on s.item_id = w.item_id
             where ? or s.fingerprint is distinct from w.fingerprint
+                or (? and s.variant not in (select unnest(?::varchar[])))
             """,
-            (stage.name, force),
+            (stage.name, force, variants is not None, sorted(variants or ())),
         )
-        counted = self.lake.rows("select count(*) as items, count(*) filter (known) as known from pending")[0]
+        counted = self.lake.rows("select count(*) as items, count(*) filter (known) as known from memory.pending")[0]
         return counted["items"], counted["known"]
 
     def _drop_orphans(self, stage: Stage) -> bool:
@@ -129,10 +157,7 @@ class Runner:
         with self.lake.transaction():
             self._forget(stage, gone)
             for table in ("stage_rows", "rejects"):
-                self.lake.execute(
-                    f"delete from {table} where stage = ? and item_id in (select unnest(?::varchar[]))",
-                    (stage.name, gone),
-                )
+                self._delete(table, stage, gone)
         return True
 
     def _forget(self, stage: Stage, items: Sequence[str]) -> None:
@@ -141,78 +166,123 @@ class Runner:
                 self.lake.delete(table, stage.key, items)
 
     def _run_batches(self, stage: Stage, total: int, counts: StageCounts) -> None:
+        if stage.streamed:
+            self._run_stream(stage, total, counts)
+            return
         size = total if stage.whole else self.batch_size or stage.batch_size
         for start in [0] if stage.whole else range(0, total, size):
-            if self.stopping():
-                raise Interrupted(f"stopped in {stage.name} after {start} of {total} items; all of them are stored")
+            self._stop_if_asked(stage, start, total)
             self._run_batch(stage, start, size, counts)
 
+    def _stop_if_asked(self, stage: Stage, done: int, total: int) -> None:
+        if self.stopping():
+            raise Interrupted(f"stopped in {stage.name} after {done} of {total} items; all of them are stored")
+
     def _run_batch(self, stage: Stage, start: int, size: int, counts: StageCounts) -> None:
-        chosen = "from wanted" if stage.whole else f"from pending where number > {start} and number <= {start + size}"
-        self.lake.execute(f"create or replace temp view batch as select item_id, fingerprint {chosen}")
-        items = self.lake.rows(
-            "select b.item_id, b.fingerprint, coalesce(p.known, true) as known, p.item_id is not null as pending "
-            "from batch b left join pending p using (item_id) order by 1"
+        chosen = (
+            "from wanted" if stage.whole else f"from memory.pending where number > {start} and number <= {start + size}"
         )
-        rows = self.lake.arrow(stage.rows)
-        output = _process(stage, rows, self.context)
-        _check(stage, [item["item_id"] for item in items], output)
+        self.lake.execute(f"create or replace temp view batch as select item_id, fingerprint {chosen}")
+        items = self.lake.arrow(
+            "select b.item_id, b.fingerprint, coalesce(p.known, true) as known, p.item_id is not null as pending "
+            "from batch b left join memory.pending p using (item_id) order by 1"
+        )
+        output = process(stage, self.lake.arrow(stage.rows), self.context)
+        self._commit(stage, items, output, counts)
+
+    def _run_stream(self, stage: Stage, total: int, counts: StageCounts) -> None:
+        """All pending rows in one stream; a commit as soon as enough of them are done."""
+        done = 0
+        heads: list[pa.Table] = []
+        made = Output()
+        with ExitStack() as stack:
+            rows = stack.enter_context(self.lake.stream(stage.rows, batch="from memory.pending"))
+            pieces = cut(rows, self.batch_size or stage.batch_size)
+            for head, output in self._pieces_done(stage, pieces, total, stack):
+                heads.append(head)
+                made.add(output)
+                if sum(part.num_rows for part in heads) >= (self.batch_size or _COMMIT_ITEMS):
+                    done += self._commit(stage, pa.concat_tables(heads), made, counts)
+                    heads, made = [], Output()
+                    self._stop_if_asked(stage, done, total)
+            if heads:
+                self._commit(stage, pa.concat_tables(heads), made, counts)
+
+    def _pieces_done(
+        self, stage: Stage, pieces: Iterator[pa.Table], total: int, stack: ExitStack
+    ) -> Iterator[tuple[pa.Table, Output]]:
+        """The head of each piece with what the stage made of it: here when it is little, else in other processes."""
+        if self.scratch is None or self.processes < 2 or total < _ALONE:
+            return ((piece.select(HEAD), process(stage, piece, self.context)) for piece in pieces)
+        workers = stack.enter_context(Workers(stage, self.scratch, self.processes))
+        return workers.map(pieces, self.context)
+
+    def _commit(self, stage: Stage, items: pa.Table, output: Output, counts: StageCounts) -> int:
+        """Store what was made of ``items`` in one commit; how many those were."""
+        _check(stage, items.column("item_id").to_pylist(), output)
         with self.lake.transaction():
             self._store(stage, items, output)
-        pending = [item for item in items if item["pending"]]
-        rejected = {reject.item_id for reject in output.rejects}
-        counts.failed += sum(item["item_id"] in rejected for item in pending)
-        counts.updated += sum(item["known"] and item["item_id"] not in rejected for item in pending)
-        counts.new += sum(not item["known"] and item["item_id"] not in rejected for item in pending)
-        self.progress.advance(len(pending))
+        if "pending" in items.column_names:
+            items = items.filter(items.column("pending"))
+        rejected = pa.array([reject.item_id for reject in output.rejects], type=pa.string())
+        accepted = items.filter(pc.invert(pc.is_in(items.column("item_id"), rejected)))
+        updated = pc.sum(accepted.column("known")).as_py() or 0
+        counts.failed += items.num_rows - accepted.num_rows
+        counts.updated += updated
+        counts.new += accepted.num_rows - updated
+        self.progress.advance(items.num_rows)
         self.on_batch(stage)
+        return int(items.num_rows)
 
-    def _store(self, stage: Stage, items: list[Row], output: Output) -> None:
-        known = [item["item_id"] for item in items if item["known"]]
+    def _store(self, stage: Stage, items: pa.Table, output: Output) -> None:
+        known = items.filter(items.column("known")).column("item_id").to_pylist()
         self._forget(stage, known)
         for table in stage.writes:
-            rows = list(output.tables.get(table, ()))
+            rows = output.tables.get(table, ())
             if stage.whole and table not in stage.appends:
                 self.lake.replace(table, rows)
-            elif rows:
+            elif len(rows):
                 self.lake.merge(table, rows)
         if known:
-            self.lake.execute(
-                "delete from rejects where stage = ? and item_id in (select unnest(?::varchar[]))",
-                (stage.name, known),
-            )
+            for table in ("stage_rows", "rejects"):
+                self._delete(table, stage, known)
         if output.rejects:
-            self.lake.merge("rejects", reject_rows(stage.name, output.rejects))
-        done = [{"stage": stage.name, "item_id": i["item_id"], "fingerprint": i["fingerprint"]} for i in items]
-        self.lake.merge("stage_rows", done)
+            self.lake.append("rejects", reject_rows(stage.name, output.rejects))
+        self.lake.append("stage_rows", _stage_rows(stage, items, output))
+
+    def _delete(self, table: str, stage: Stage, items: Sequence[str]) -> None:
+        self.lake.execute(
+            f"delete from {table} where stage = ? and item_id in (select unnest(?::varchar[]))",
+            (stage.name, items),
+        )
 
 
-def _process(stage: Stage, rows: pa.Table, context: Context) -> Output:
-    """The stage's output; a batch that fails is tried item by item, so that one bad item costs only itself."""
-    try:
-        return stage.process(rows, context)
-    except (IgtoolError, MemoryError):
-        raise
-    except Exception as error:
-        if stage.whole:
-            raise
-        if rows.num_rows == 1:
-            item = rows.column("item_id")[0].as_py()
-            return Output(rejects=[Reject(item, "stage-error", f"{type(error).__name__}: {error}"[:500])])
-    output = Output()
-    for number in range(rows.num_rows):
-        one = _process(stage, rows.slice(number, 1), context)
-        for table, made in one.tables.items():
-            output.tables[table] = [*output.tables.get(table, ()), *made]
-        output.done += one.done
-        output.rejects += one.rejects
-    return output
+def cut(batches: Iterable[pa.RecordBatch], items: int) -> Iterator[pa.Table]:
+    """The rows of ``batches`` in pieces of at most so many items and of about _PIECE_BYTES."""
+    part: list[pa.RecordBatch] = []
+    for batch in batches:
+        step = max(1, min(items, batch.num_rows, batch.num_rows * _PIECE_BYTES // max(batch.nbytes, 1)))
+        for start in range(0, batch.num_rows, step):
+            part.append(batch.slice(start, step))
+            if sum(p.num_rows for p in part) >= items or sum(p.nbytes for p in part) >= _PIECE_BYTES:
+                yield pa.Table.from_batches(part)
+                part = []
+    if part:
+        yield pa.Table.from_batches(part)
+
+
+def _stage_rows(stage: Stage, items: pa.Table, output: Output) -> pa.Table:
+    """What was done, as rows of ``stage_rows``."""
+    ids = items.column("item_id")
+    variants = [output.variants.get(item) for item in ids.to_pylist()] if output.variants else [None] * len(ids)
+    cells = [pa.repeat(stage.name, len(ids)), ids, items.column("fingerprint"), pa.array(variants, type=pa.string())]
+    return pa.table(cells, schema=arrow_schema(TABLES["stage_rows"]))
 
 
 def _check(stage: Stage, items: list[str], output: Output) -> None:
     """Every item came out exactly once. Raises IgtoolError: anything else is a bug in the stage."""
     came_out = sorted([*output.done, *(reject.item_id for reject in output.rejects)])
-    if came_out != items:
+    if came_out != sorted(items):
         lost = sorted(set(items) - set(came_out))[:3]
         raise IgtoolError(
             f"the stage {stage.name} took {len(items)} items and gave {len(came_out)} back (lost: {lost}): "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: of two rows with the same ``key`` the one with the greater ``newest`` tuple stays."""
+    """One table: of two rows with the same ``key`` the one with the greater ``newest`` tuple stays.
+
+    ``row_group``: rows of a row group of its files. A reader holds some row groups at once, so few where rows are
+    large: answers of 65 KB read 64 at a time take 0.2 GB, by default 2 GB and more. ``states``: the table of
+    what each answer told, of which a row here is the sum (``igtool.lake_sql.summed``).
+    """
 
     name: str
     doc: str
@@ -30,6 +35,8 @@ class Table:
     columns: tuple[Column, ...]
     newest: tuple[str, ...] = ()
     partition: str | None = None
+    row_group: int | None = None
+    states: str | None = None
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -45,15 +52,56 @@ def _table(
     *,
     newest: str = "",
     partition: str | None = None,
+    row_group: int | None = None,
+    states: str | None = None,
 ) -> Table:
     """Read a table from lines of ``name type -- meaning``."""
     parsed = []
-    for line in columns.strip().splitlines():
+    for line in filter(str.strip, columns.splitlines()):
         definition, meaning = line.split("--")
         column, column_type = definition.split()
         parsed.append(Column(column, column_type, meaning.strip()))
-    return Table(name, doc, tuple(key.split()), tuple(parsed), tuple(newest.split()), partition)
+    return Table(name, doc, tuple(key.split()), tuple(parsed), tuple(newest.split()), partition, row_group, states)
 
+
+_ACCOUNT = """
+    account_id VARCHAR -- platform:platform_user_id; platform:@handle while the id is unknown
+    platform VARCHAR -- instagram or youtube
+    platform_user_id VARCHAR -- the platform's own id
+    handle VARCHAR -- current user name, lower case, without @
+    display_name VARCHAR -- name shown on the profile
+    bio VARCHAR -- profile text as written, but for e-mail addresses, which read `[e-mail]`
+    category VARCHAR -- category the account chose on its platform
+    profile_image_url VARCHAR -- largest profile picture
+    external_url VARCHAR -- website of the profile
+    links VARCHAR[] -- further links of the profile, then those in its text
+    emails VARCHAR[] -- e-mail addresses of the profile and of its text, in no other column; not exported
+    hashtags VARCHAR[] -- in the profile text: lower case, without #, in order of appearance
+    mentions VARCHAR[] -- in the profile text: lower case, without @, in order of appearance
+    followers_count BIGINT -- followers or subscribers
+    following_count BIGINT -- accounts followed
+    posts_count BIGINT -- posts or videos
+    view_count BIGINT -- total views, where the platform tells
+    is_verified BOOLEAN -- verified badge
+    is_private BOOLEAN -- content is not public
+    is_business BOOLEAN -- business or professional account
+    language VARCHAR -- ISO 639-1 code of the profile text, by identification
+    country VARCHAR -- ISO 3166-1 alpha-2 code
+    country_source VARCHAR -- which field the country came from, or `list:` and the name of the list
+    created_at TIMESTAMPTZ -- when the account was opened, where the platform tells
+    is_profile BOOLEAN -- read from a profile; false where a post only named its account
+    flags VARCHAR[] -- what was odd in the payload, as slugs
+    answer_id VARCHAR -- the raw answer this state came from
+    shape VARCHAR -- which shape of payload that was
+    parser_version BIGINT -- 100 times the version of the common rules, plus that of the shape
+    observed_at TIMESTAMPTZ -- when the state was true
+"""
+
+TOLD_WITH = {"language": "bio", "hashtags": "bio", "mentions": "bio", "emails": "bio", "country_source": "country"}
+"""Columns of ``accounts`` that come from the answer that told another column."""
+
+PROVENANCE = ("is_profile", "flags", "answer_id", "shape", "parser_version", "observed_at")
+"""Columns of ``accounts`` that are those of its newest answer."""
 
 _TABLES = (
     _table(
@@ -84,39 +132,25 @@ _TABLES = (
         sha256 VARCHAR -- SHA-256 of the body, hexadecimal
         fetched_at TIMESTAMPTZ -- when it was fetched; for files their modification time
         """,
+        row_group=64,
     ),
     _table(
         "accounts",
         "CreatorAccount: the newest known state of one account on one platform.",
         "account_id",
-        """
-        account_id VARCHAR -- platform:platform_user_id
-        platform VARCHAR -- instagram or youtube
-        platform_user_id VARCHAR -- the platform's own id
-        handle VARCHAR -- current user name, lower case, without @
-        display_name VARCHAR -- name shown on the profile
-        bio VARCHAR -- profile text as written
-        category VARCHAR -- category the account chose on its platform
-        profile_image_url VARCHAR -- largest profile picture
-        external_url VARCHAR -- website of the profile
-        links VARCHAR[] -- further links of the profile
-        followers_count BIGINT -- followers or subscribers
-        following_count BIGINT -- accounts followed
-        posts_count BIGINT -- posts or videos
-        view_count BIGINT -- total views, where the platform tells
-        is_verified BOOLEAN -- verified badge
-        is_private BOOLEAN -- content is not public
-        is_business BOOLEAN -- business or professional account
-        language VARCHAR -- ISO 639-1 code of the profile text, by identification
-        country VARCHAR -- ISO 3166-1 alpha-2 code
-        country_source VARCHAR -- which field the country came from
-        created_at TIMESTAMPTZ -- when the account was opened, where the platform tells
-        flags VARCHAR[] -- what was odd in the payload, as slugs
-        answer_id VARCHAR -- the raw answer this state came from
-        parser_version BIGINT -- version of the code that read it
-        observed_at TIMESTAMPTZ -- when the state was true
+        _ACCOUNT
+        + """
+        filled_from JSON -- columns that answer_id did not tell: name to the answer they are from; NULL without any
         """,
-        newest="observed_at answer_id",
+        newest="is_profile observed_at answer_id",
+        states="account_states",
+    ),
+    _table(
+        "account_states",
+        "What one answer told of an account: `accounts` is made of these, and so is the view `handle_history`.",
+        "account_id answer_id",
+        _ACCOUNT,
+        newest="is_profile observed_at",
     ),
     _table(
         "content_items",
@@ -132,6 +166,7 @@ _TABLES = (
         description VARCHAR -- description of a video
         hashtags VARCHAR[] -- lower case, without #, in order of appearance
         mentions VARCHAR[] -- lower case, without @, in order of appearance
+        links VARCHAR[] -- addresses in the texts, in order of appearance
         published_at TIMESTAMPTZ -- when it was published
         like_count BIGINT -- likes
         comment_count BIGINT -- comments
@@ -143,7 +178,8 @@ _TABLES = (
         language VARCHAR -- ISO 639-1 code of the text, by identification
         flags VARCHAR[] -- what was odd in the payload, as slugs
         answer_id VARCHAR -- the raw answer this state came from
-        parser_version BIGINT -- version of the code that read it
+        shape VARCHAR -- which shape of payload that was
+        parser_version BIGINT -- 100 times the version of the common rules, plus that of the shape
         observed_at TIMESTAMPTZ -- when the counts were true
         """,
         newest="observed_at answer_id",
@@ -176,6 +212,7 @@ _TABLES = (
         account_count BIGINT -- how many accounts
         platforms VARCHAR[] -- platforms with an account, sorted
         country VARCHAR -- ISO 3166-1 alpha-2 code of the largest account that has one
+        country_source VARCHAR -- where that account has it from
         language VARCHAR -- ISO 639-1 code of the largest account that has one
         first_seen_at TIMESTAMPTZ -- earliest observation of any of its accounts
         """,
@@ -269,6 +306,39 @@ _TABLES = (
         """,
     ),
     _table(
+        "drift",
+        "Which fields the answers of a source had in a week, counted in a sample of them; nothing of their values.",
+        "drift_id",
+        """
+        drift_id VARCHAR -- sample_id|shape|path
+        sample_id VARCHAR -- source|week
+        source VARCHAR -- where the answers came from: files, or the name of a live source
+        week VARCHAR -- ISO week of fetched_at in UTC: 2026-W47
+        shape VARCHAR -- the shape that read these answers; unknown when none did
+        path VARCHAR -- keys joined by dots, [] list elements, {} keys that are data; $ the answer, … beyond 600 paths
+        types JSON -- JSON type (null, bool, int, float, str, list, object, empty_list, empty_object) to answers
+        seen_count BIGINT -- answers of the sample that have the field
+        answer_count BIGINT -- answers of that shape in the sample
+        example_answer_id VARCHAR -- one answer that has the field
+        """,
+    ),
+    _table(
+        "column_fill",
+        "How many rows of the sampled answers had a value in each column; what `igtool doctor` holds shapes to.",
+        "fill_id",
+        """
+        fill_id VARCHAR -- sample_id|shape|table.column
+        sample_id VARCHAR -- source|week
+        source VARCHAR -- where the answers came from: files, or the name of a live source
+        week VARCHAR -- ISO week of fetched_at in UTC: 2026-W47
+        shape VARCHAR -- the shape that read these answers; unknown when none did
+        table_name VARCHAR -- accounts (profiles only), content_items, or raw_responses: the answers themselves
+        column_name VARCHAR -- the column; of raw_responses body, filled where it could be read
+        filled_count BIGINT -- rows with a value in it
+        row_count BIGINT -- rows
+        """,
+    ),
+    _table(
         "rejects",
         "What did not make it, and why.",
         "stage item_id",
@@ -289,6 +359,7 @@ _TABLES = (
         stage VARCHAR -- name of the stage
         item_id VARCHAR -- the item
         fingerprint VARCHAR -- MD5 of input, stage version and options
+        variant VARCHAR -- which of several readers made it, with its version; NULL where there is only one
         """,
     ),
     _table(
@@ -319,80 +390,3 @@ EXPORTED = (
     "embeddings",
 )
 """Tables written as plain Parquet to ``data/export`` after each run."""
-
-VIEWS: dict[str, str] = {
-    "engagement": """
-        select a.account_id, a.platform, a.handle, a.followers_count,
-               count(*) as items,
-               median(c.like_count) as median_likes,
-               median(c.comment_count) as median_comments,
-               median(coalesce(c.view_count, c.play_count)) as median_views,
-               avg((coalesce(c.like_count, 0) + coalesce(c.comment_count, 0)) / nullif(a.followers_count, 0))
-                   filter (c.like_count is not null or c.comment_count is not null) as engagement_rate,
-               max(c.published_at) as last_published_at
-        from accounts a join content_items c using (account_id)
-        group by all
-    """,
-    "growth": """
-        select subject_id, subject_type, metric, observed_at, value,
-               value - lag(value) over (partition by subject_id, metric order by observed_at) as change,
-               observed_at - lag(observed_at) over (partition by subject_id, metric order by observed_at)
-                   as elapsed
-        from metric_snapshots
-    """,
-    "growth_windows": """
-        -- Growth of each series over 7, 30 and 90 days, between two snapshots that were taken: nothing is interpolated.
-        -- The baseline is the newest snapshot at or before the start of the window; without one change is NULL.
-        -- has_gap: no baseline, one older than the window * 1.25 + 1 day, or over 8 days between two snapshots
-        -- (one weekly look was missed). observation_count is of the window, the baseline outside it not included.
-        -- Time is counted in microseconds: taking days from a timestamptz depends on the zone of the session.
-        with series as (
-            select subject_id, subject_type, metric, value, observed_at, epoch_us(observed_at) as at_us,
-                   row_number() over neighbours as place,
-                   epoch_us(observed_at) - lag(epoch_us(observed_at)) over neighbours as gap_us,
-                   last_value(epoch_us(observed_at)) over (
-                       neighbours rows between unbounded preceding and unbounded following
-                   ) as latest_us
-            from metric_snapshots
-            window neighbours as (partition by subject_id, metric order by observed_at, answer_id)
-        ),
-        placed as (
-            select series.*, window_days, latest_us - window_days * 86400000000 as start_us
-            from series cross join (values (7), (30), (90)) windows(window_days)
-        ),
-        measured as (
-            select subject_id, any_value(subject_type) as subject_type, metric, window_days,
-                   arg_max(value, place) as latest_value, max(observed_at) as latest_at,
-                   arg_max(value, place) filter (at_us <= start_us) as baseline_value,
-                   max(observed_at) filter (at_us <= start_us) as baseline_at,
-                   count(*) filter (at_us >= start_us) as observation_count,
-                   max(gap_us) filter (at_us > start_us) / 86400e6 as longest_gap_days,
-                   (max(latest_us) - max(at_us) filter (at_us <= start_us)) / 86400e6 as baseline_age_days
-            from placed group by subject_id, metric, window_days
-        )
-        select subject_id, subject_type, metric, window_days, latest_value, latest_at, baseline_value, baseline_at,
-               latest_value - baseline_value as change,
-               (latest_value - baseline_value) / nullif(baseline_value, 0) as change_share,
-               observation_count, longest_gap_days,
-               baseline_at is null or baseline_age_days > window_days * 1.25 + 1
-                   or coalesce(longest_gap_days > 8, false) as has_gap
-        from measured
-    """,
-    "creator_overview": """
-        select c.creator_id, c.name, c.canonical_handle, c.platforms, c.total_followers_count,
-               n.primary_niche, n.secondary_niches, n.content_style, n.llm_summary,
-               p.content_topics, c.country, c.language, c.account_count, c.profile_image_url
-        from creators c left join niches n using (creator_id) left join profiles p using (creator_id)
-    """,
-    "coverage": """
-        select platform, count(*) as accounts,
-               avg((coalesce(bio, '') <> '')::int) as bio_score,
-               avg((category is not null)::int) as category_score,
-               avg((followers_count is not null)::int) as followers_score,
-               avg((profile_image_url is not null)::int) as profile_image_score,
-               avg((country is not null)::int) as country_score,
-               avg((language is not null)::int) as language_score
-        from accounts group by platform
-    """,
-}
-"""Views for people: name to query over the tables above."""

@@ -17,7 +17,9 @@ from igtool.lake import Lake
 from igtool.progress import Progress
 from igtool.runner import Runner
 from igtool.settings import Settings
+from igtool.settling import settle
 from igtool.stages.base import Context, Stage
+from igtool.stages.normalize import Normalize
 
 
 @dataclass
@@ -42,7 +44,14 @@ class Session:
             batch_size=self.settings.stage_batch_size,
             on_batch=on_batch,
             stopping=self.stopping,
+            after=self._settle,
+            scratch=self.settings.cache / "pieces",
+            processes=self.settings.processes,
         )
+
+    def _settle(self, stage: Stage) -> None:
+        if stage.name == Normalize.name:
+            settle(self.lake, self.journal, datetime.now(UTC))
 
     def stop_if_asked(self, after: str) -> None:
         """Raises Interrupted when the user asked to stop."""

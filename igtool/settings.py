@@ -120,6 +120,13 @@ class Settings(LiveSettings):
         None, ge=1, le=100_000, description="items a stage takes at once; by default each stage's own number"
     )
 
+    processes: int = Field(
+        default_factory=lambda: min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 8),
+        ge=1,
+        le=64,
+        description="processes that read raw answers side by side; by default one for each core, at most 8",
+    )
+
     @field_validator("sources", mode="before")
     @classmethod
     def _with_commas(cls, value: Any) -> Any:

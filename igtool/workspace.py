@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from igtool.errors import UsageError
-from igtool.lake import Lake, quote
-from igtool.schema import TABLES, VIEWS
+from igtool.lake import Lake
+from igtool.lake_sql import quote
+from igtool.schema import TABLES
 from igtool.settings import Settings
+from igtool.views import VIEWS
 
 if TYPE_CHECKING:
     import pyarrow as pa

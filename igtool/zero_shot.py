@@ -140,9 +140,10 @@ class WordIndex:
     def evidence(self, category: Iterable[str], bio: Mapping[str, int], items: Mapping[str, int], n: int) -> Scores:
         """Word evidence of each label, shape (labels,).
 
-        ``category`` holds the labels a specific platform category names, ``bio`` the number of distinct words in
-        name and biography by label, ``items`` the number of items that name a label, out of ``n``. The biography
-        adds ``BIO_NATS * (1 + 1/2 + 1/3 …)``. The share of items is taken of n + 2: one item proves little.
+        ``category`` holds the labels that a specific platform category or a creator list names, ``bio`` the number of
+        distinct words in name and biography by label, ``items`` the number of items that name a label, out of ``n``.
+        The biography adds ``BIO_NATS * (1 + 1/2 + 1/3 …)``. The share of items is taken of n + 2: one item proves
+        little.
         """
         nats = dict.fromkeys(self.slugs, 0.0)
         for slug in category:
@@ -177,10 +178,17 @@ class Words:
     """Label to distinct phrases in name and biography."""
     items: dict[str, list[int]]
     """Label to the positions of the items that name it."""
+    listed: frozenset[str]
+    """Labels that a creator list names."""
     scores: Scores
-    """`WordIndex.evidence` of these."""
+    """`WordIndex.evidence` of these; a label that category and list name counts once, for a list may repeat it."""
 
     def __bool__(self) -> bool:
+        return bool(self.written or self.listed)
+
+    @property
+    def written(self) -> bool:
+        """Whether the creator's own words say anything."""
         return bool(self.category or self.bio or self.items)
 
 
@@ -189,8 +197,12 @@ def read_words(
     categories: Iterable[str],
     bios: Iterable[str],
     items: Sequence[tuple[Sequence[str], Sequence[str]]],
+    listed: Iterable[str] = (),
 ) -> Words:
-    """Vocabulary words in specific categories, in names and biographies, and in items (folded words, hashtags)."""
+    """Vocabulary words in specific categories, in names and biographies, and in items (folded words, hashtags).
+
+    ``listed`` are the labels that a creator list names.
+    """
     named = frozenset(slug for category in categories for slug in index.find(tokens(category)))
     bio: dict[str, list[str]] = {}
     for text in bios:
@@ -201,5 +213,6 @@ def read_words(
         for slug in index.in_item(words, hashtags):
             mentions.setdefault(slug, []).append(position)
     counts = {slug: len(phrases) for slug, phrases in bio.items()}
-    scores = index.evidence(named, counts, {slug: len(at) for slug, at in mentions.items()}, len(items))
-    return Words(named, bio, mentions, scores)
+    told = frozenset(listed)
+    scores = index.evidence(named | told, counts, {slug: len(at) for slug, at in mentions.items()}, len(items))
+    return Words(named, bio, mentions, told, scores)

@@ -11,7 +11,8 @@ import pytest
 from platform_server import PlatformServer
 
 from igtool.journal import Journal
-from igtool.lake import Lake, quote
+from igtool.lake import Lake
+from igtool.lake_sql import quote
 from igtool.lists.creator_list import CreatorList, read_list
 from igtool.schema import TABLES
 

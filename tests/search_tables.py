@@ -11,10 +11,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from igtool.arrow import arrow_schema
 from igtool.encoders.base import Encoder, Vectors
-from igtool.lake import arrow_schema
-from igtool.schema import TABLES, VIEWS
+from igtool.schema import TABLES
 from igtool.search.build import build_index
+from igtool.views import VIEWS
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SEEN = datetime(2026, 5, 20, 12, tzinfo=UTC)

@@ -66,6 +66,13 @@ class Tables:
             **values,
         )
 
+    def watch(self, platform: str, handle: str, list_name: str = "my.csv", **row: str) -> None:
+        """A row of a creator list."""
+        watch_id = f"{list_name}:{platform}:{handle}"
+        self.add(
+            "watchlist", watch_id=watch_id, list_name=list_name, platform=platform, handle=handle, row=json.dumps(row)
+        )
+
     def embed(self) -> None:
         """Run the embed stage."""
         self.db.execute(f"create or replace temp table todo as select * from ({Embed.keys})")
@@ -159,6 +166,60 @@ def test_category_decides_unless_generic(tables: Tables) -> None:
     assert (rows["c1"]["primary_niche"], rows["c1"]["methods"]["primary_niche"]) == ("racket_sports", "words")
     assert rows["c1"]["evidence"]["primary_niche"] == {"quotes": ["Tennis player"]}
     assert rows["c2"]["primary_niche"] is None
+
+
+def test_niche_of_a_list(tables: Tables) -> None:
+    """Genres of the user's list give niche and topics with the method list, however the account is named there."""
+    tables.creator(1, handle="ana")
+    tables.creator(2, handle="leo.tv", platform="youtube", platform_user_id="UCinvented2")
+    tables.creator(3, handle="eva")
+    tables.watch("instagram", "ana", GENRE="SoccerZumbique")
+    tables.watch("youtube", "UCinvented2", Temas="Música, LGBT")
+    tables.watch("youtube", "eva", GENRE="Food")
+    rows = tables.analyze()
+    assert [rows[c]["primary_niche"] for c in ("c1", "c2", "c3")] == ["soccer", "music", None]
+    assert [rows[c]["content_topics"] for c in ("c1", "c2", "c3")] == [["soccer", "zumbique"], ["música"], []]
+    assert rows["c1"]["methods"]["primary_niche"] == rows["c1"]["profile_methods"]["content_topics"] == "list"
+    assert rows["c1"]["methods"]["content_style"] == "none"
+    assert rows["c1"]["evidence"]["primary_niche"] == {"quotes": ["Soccer"]}
+    assert rows["c1"]["evidence"]["content_topics"] == {"quotes": ["Soccer", "Zumbique"]}
+    assert rows["c3"]["profile_methods"]["content_topics"] == "none"
+
+
+def test_list_and_texts_agree(tables: Tables) -> None:
+    """A list counts like a platform category, once however many say so, and is no method of what it did not name."""
+    for number, listed in enumerate(("SportsSoccer", "", "Soccer", "Food")):
+        account = tables.creator(number, COOK, category="Chef", handle=f"h{number}")
+        for day in range(3):
+            tables.item(account, day, "Receta de #soccer", hashtags=["soccer"])
+        tables.watch("instagram", f"h{number}", GENRE=listed)
+        tables.watch("instagram", f"h{number}", "another", GENRE=listed)
+    tables.embed()
+    rows = tables.analyze()
+    assert [rows[f"c{n}"]["primary_niche"] for n in range(4)] == ["food"] * 4
+    assert [rows[f"c{n}"]["methods"]["primary_niche"] for n in range(3)] == ["zero-shot+words"] * 3
+    assert rows["c3"]["methods"]["primary_niche"] == "zero-shot+words+list"
+    assert rows["c3"]["confidence_score"] == rows["c1"]["confidence_score"]
+    assert rows["c2"]["confidence_score"] < rows["c1"]["confidence_score"]
+    assert rows["c1"]["content_topics"] == ["receta", "soccer"]
+    assert rows["c0"]["content_topics"] == ["receta", "soccer", "sports"]
+    assert rows["c0"]["profile_methods"]["content_topics"] == "words+list"
+
+
+def test_fingerprint_follows_the_list(tables: Tables) -> None:
+    """Another cell in a row of the list makes exactly its creator pending, also one that is named by channel id."""
+    tables.creator(1, handle="ana")
+    tables.creator(2, handle="leo.tv", platform="youtube", platform_user_id="UCinvented2")
+    before = tables.fingerprints()
+    tables.watch("instagram", "ana", GENRE="Food")
+    first = tables.fingerprints()
+    assert {c for c in first if first[c] != before[c]} == {"c1"}
+    tables.watch("youtube", "UCinvented2", GENRE="Food")
+    second = tables.fingerprints()
+    assert {c for c in second if second[c] != first[c]} == {"c2"}
+    tables.db.execute("""update watchlist set row = '{"GENRE": "Art"}' where handle = 'ana'""")
+    third = tables.fingerprints()
+    assert {c for c in third if third[c] != second[c]} == {"c1"}
 
 
 def test_vectors_of_another_model_are_left_out(tables: Tables) -> None:

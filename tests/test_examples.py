@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 from conftest import REALDATA
+from payload_rows import Read, read
 
 from igtool.lists.creator_list import read_list
-from igtool.platforms.base import Parsed, parse
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 FROM, UNTIL = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC)
@@ -56,9 +56,9 @@ def bodies() -> Iterator[tuple[str, bytes]]:
 
 
 @pytest.fixture(scope="module")
-def parsed() -> dict[str, Parsed]:
+def parsed() -> dict[str, Read]:
     """Every raw answer as igtool reads it."""
-    return {name: parse(body, answer_id=name, observed_at=UNTIL) for name, body in bodies()}
+    return {name: read(body, observed_at=UNTIL) for name, body in bodies()}
 
 
 def test_the_script_writes_the_same_bytes_again(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_list_has_what_real_lists_have() -> None:
     assert creators.coverage("Details")[0] >= 3
 
 
-def test_only_the_broken_ones_are_refused(parsed: dict[str, Parsed]) -> None:
+def test_only_the_broken_ones_are_refused(parsed: dict[str, Read]) -> None:
     """One torn file and one rate-limit message are refused, one user does not exist, all else is read whole."""
     refused = {name.rsplit("/", 1)[1]: found.reason for name, found in parsed.items() if found.reason}
     assert refused == {
@@ -110,7 +110,7 @@ def test_only_the_broken_ones_are_refused(parsed: dict[str, Parsed]) -> None:
     assert not [name for name, found in parsed.items() if found.lost]
 
 
-def test_answers_and_list_fit_together(parsed: dict[str, Parsed]) -> None:
+def test_answers_and_list_fit_together(parsed: dict[str, Read]) -> None:
     """Every creator of the list has an account, but for two that were never asked, one unknown, one refused."""
     accounts = {key for row in rows(parsed, "accounts") for key in (row["handle"], row["platform_user_id"])}
     creators = read_list(EXAMPLES / "creators.csv", platform=None)
@@ -119,7 +119,7 @@ def test_answers_and_list_fit_together(parsed: dict[str, Parsed]) -> None:
     assert sum(bool(row["is_private"]) for row in rows(parsed, "accounts")) == 1
 
 
-def test_posts_are_from_the_six_months_before_the_reference_date(parsed: dict[str, Parsed]) -> None:
+def test_posts_are_from_the_six_months_before_the_reference_date(parsed: dict[str, Read]) -> None:
     """Items are recent, many, in every kind, and some are marked as advertising."""
     items = rows(parsed, "content_items")
     assert len(items) > 900
@@ -128,7 +128,7 @@ def test_posts_are_from_the_six_months_before_the_reference_date(parsed: dict[st
     assert 20 < sum(bool(item["is_sponsored"]) for item in items) < len(items) / 4
 
 
-def test_followers_follow_a_power_law(parsed: dict[str, Parsed]) -> None:
+def test_followers_follow_a_power_law(parsed: dict[str, Read]) -> None:
     """From about 900 to 8.1 million, most of them small."""
     followers = sorted(row["followers_count"] for row in rows(parsed, "accounts") if row["platform"] == "instagram")
     assert 800 < followers[0] < 1_200
@@ -145,7 +145,7 @@ def test_addresses_lead_nowhere() -> None:
     assert not [host for host in hosts if not allowed.match(host)]
 
 
-def test_odd_profiles_are_there(parsed: dict[str, Parsed]) -> None:
+def test_odd_profiles_are_there(parsed: dict[str, Read]) -> None:
     """A bio like a formula, one with markup and one written from right to left test whatever shows them."""
     bios = [row["bio"] or "" for row in rows(parsed, "accounts")]
     assert sum(bio.startswith("=cmd") for bio in bios) == 1
@@ -177,6 +177,6 @@ def load(path: str) -> Any:
     return json.loads((REALDATA / path).read_bytes())
 
 
-def rows(parsed: dict[str, Parsed], table: str) -> list[dict[str, Any]]:
+def rows(parsed: dict[str, Read], table: str) -> list[dict[str, Any]]:
     """All rows of ``table`` that the answers gave."""
     return [dict(row) for found in parsed.values() for row in getattr(found, table)]

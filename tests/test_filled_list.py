@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import needs_realdata
+from conftest import NOW, needs_realdata
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from igtool.errors import StorageError
+from igtool.fill import FIELDS, LIST_GENRES, Filling, fill_list, parse_fill, write_filling
+from igtool.lake import Lake
+from igtool.lists.columns import genre_text
 from igtool.lists.creator_list import CreatorList, from_handles, read_list, write_filled
 from igtool.text import spreadsheet_safe
 
@@ -165,6 +168,72 @@ def test_json_is_written_as_csv(make: Make, tmp_path: Path) -> None:
     creators = make('[{"handle": "one", "bio": "a, \\"b\\""}, {"handle": "two", "GENRE": "x"}]', "list.json")
     text = filled(creators, tmp_path, {1: {"GENRE": "art"}, 2: {"GENRE": "no"}}, ["GENRE", "Details"])
     assert text == 'handle,bio,GENRE,Details\none,"a, ""b""",art,\ntwo,,x,\n'
+
+
+@pytest.mark.parametrize(
+    ("headers", "cells", "text"),
+    [
+        (("Name", "GENRE", "Details"), ("Music", "SportsSoccer", "Chef"), "SportsSoccer"),
+        (("Topics", "Genre "), ("Food, Travel", ""), "Food, Travel"),
+        (("Topics", "Genre "), ("Food, Travel", "Art"), "Art"),
+        (("Category_1", "Category_2", "Category_3"), ("Music", "", "Dance"), "Music\nDance"),
+        (("Categoría", "Género"), ("Cocina", "Mujer"), "Cocina"),
+        (("handle", "Género"), ("@a", "Mujer"), ""),
+        (("handle", "Temas"), ("@a", "#N/A"), ""),
+        (("handle", "Nicho"), ("@a",), ""),
+        (("handle", "bio"), ("@a", "Music"), ""),
+    ],
+)
+def test_genres_of_a_record(headers: tuple[str, ...], cells: tuple[str, ...], text: str) -> None:
+    """They are read from the likeliest column that has text, and a gender is none."""
+    assert genre_text(headers, cells) == text
+
+
+GENRES = 'handle,GENRE,TOPICS\n@a,SportsSoccer,\n@b,Food,mine\n@c,,\nnot a handle!,Art,\n@d,"Art\nTravel",\n@e,Art,\n'
+PAIRS = (("GENRE", LIST_GENRES), ("TOPICS", LIST_GENRES), ("Bio", "bio"))
+
+
+def test_genres_of_the_list(make: Make, lake: Lake) -> None:
+    """Glued genres are told apart in the asked column for every usable row, known or not; no cell of the user goes."""
+    lake.append("accounts", [{"account_id": "1", "platform": "instagram", "handle": "a", "observed_at": NOW}])
+    creators = make(GENRES, "my.csv")
+    filling = fill_list(lake, creators, PAIRS, limit=4, started_at=NOW)
+    assert {number: [cell.value for cell in cells] for number, cells in filling.cells.items()} == {
+        1: ["Sports, Soccer"],
+        2: [],
+        3: [],
+        5: ["Art, Travel"],
+    }
+    (cell,) = filling.cells[5]
+    assert (cell.column, cell.field, cell.source, cell.method, cell.at) == (
+        "TOPICS", "list_genres", "my.csv", "list", NOW.isoformat(),
+    )  # fmt: skip
+    assert list(filling.status.values()) == [
+        "enriched", "no_answer", "no_answer", "rejected", "no_answer", "not_asked",
+    ]  # fmt: skip
+
+
+def test_genres_in_the_filled_copy(make: Make, lake: Lake, tmp_path: Path) -> None:
+    """The copy holds them beside the user's own cells, and their provenance names the list."""
+    creators = make(GENRES, "my.csv")
+    filling: Filling = fill_list(lake, creators, PAIRS, limit=None, started_at=NOW)
+    write_filling(creators, filling, PAIRS, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text().splitlines() == [
+        "handle,GENRE,TOPICS,Bio", '@a,SportsSoccer,"Sports, Soccer",', "@b,Food,mine,", "@c,,,",
+        "not a handle!,Art,,", '@d,"Art', 'Travel","Art, Travel",', "@e,Art,Art,",
+    ]  # fmt: skip
+    with (tmp_path / "out.provenance.csv").open(encoding="utf-8", newline="") as file:
+        told = [row for row in csv.DictReader(file) if row["column"]]
+    assert [(row["line"], row["field"], row["source"], row["method"]) for row in told] == [
+        (line, "list_genres", "my.csv", "list") for line in ("2", "6", "8")
+    ]
+
+
+def test_no_column_gets_the_genres_unasked() -> None:
+    """They are a field like any other, and an empty column stays empty unless the user names it."""
+    assert LIST_GENRES in FIELDS
+    assert LIST_GENRES not in dict(parse_fill([])).values()
+    assert dict(parse_fill(["TOPICS=list_genres"]))["TOPICS"] == LIST_GENRES
 
 
 @needs_realdata

@@ -12,7 +12,11 @@ from conftest import REALDATA, needs_realdata
 
 from igtool.cli import main
 from igtool.lake import Lake
+from igtool.platforms.base import parse
+from igtool.platforms.files import Document, Unreadable, read_documents
 
+SUITE = REALDATA / "hard_inputs" / "JSONTestSuite"
+SUITE_FILES = sorted(SUITE.rglob("*.json"))
 OWN = [
     "=cmd|' /C calc'!A0",
     "a\0b",
@@ -24,9 +28,11 @@ OWN = [
 
 
 def strings() -> list[str]:
-    """Our own hostile strings, and the big list of naughty strings where it is there."""
+    """Our own hostile strings; the big list of naughty strings and the csv-spectrum files where they are there."""
     listed = REALDATA / "hard_inputs" / "blns.json"
-    return OWN + (json.loads(listed.read_text()) if listed.exists() else [])
+    tables = sorted((REALDATA / "hard_inputs" / "csv-spectrum" / "csvs").glob("*.csv"))
+    texts = [table.read_bytes().decode() for table in tables]
+    return OWN + (json.loads(listed.read_text()) if listed.exists() else []) + texts
 
 
 def profile(number: int, text: str) -> str:
@@ -112,17 +118,57 @@ def test_the_report_shows_markup_as_text(workspace: Path) -> None:
     assert "<script" not in page
 
 
+def parsed(items: list[Document | Unreadable]) -> list[str]:
+    """The reason of each flaw and of each document, none of which holds an answer of a platform."""
+    reasons = []
+    for item in items:
+        if isinstance(item, Unreadable):
+            reasons.append(item.reason)
+        else:
+            found = parse(item.body, subject=None, observed_at=item.observed_at)
+            assert found.reason
+            assert not found.accounts
+            assert not found.content_items
+            reasons.append(found.reason)
+    return reasons
+
+
+@pytest.mark.parametrize("path", SUITE_FILES, ids=lambda path: path.stem)
+def test_json_test_suite_as_files(path: Path) -> None:
+    """Of JSONTestSuite every y_ is a document, every n_ is refused; all get a reason from file to parser."""
+    items = list(read_documents(path))
+    assert items
+    refused = any(isinstance(item, Unreadable) for item in items)
+    assert refused == (path.name[:2] == "n_") or path.name[:2] not in ("n_", "y_")
+    assert all(parsed(items))
+
+
+@pytest.mark.parametrize("path", SUITE_FILES, ids=lambda path: path.stem)
+def test_json_test_suite_as_lines(path: Path, tmp_path: Path) -> None:
+    """The same between two lines: a y_ is a document, an n_ is refused, and neither costs the line after it."""
+    data = path.read_bytes()
+    lines = tmp_path / "lines.jsonl"
+    lines.write_bytes(b'{"first": 1}\n' + data + b'\n{"last": 1}\n')
+    first, *items, last = read_documents(lines)
+    assert isinstance(first, Document)
+    assert isinstance(last, Document)
+    assert (first.body, last.body) == (b'{"first": 1}', b'{"last": 1}')
+    assert all(parsed(items))
+    if b"\n" not in data.strip(b" \t\r\n") and data.strip(b" \t\r\n"):
+        (item,) = items
+        assert isinstance(item, Unreadable) == (path.name[:2] == "n_") or path.name[:2] not in ("n_", "y_")
+
+
 @needs_realdata
 def test_every_json_test_file_becomes_rows_or_rejects(tmp_path: Path) -> None:
     """No file of the JSON test suite is lost, whatever is in it."""
-    source = REALDATA / "hard_inputs" / "JSONTestSuite"
-    command = ["--workspace", str(tmp_path), "import", str(source), "--json"]
+    command = ["--workspace", str(tmp_path), "import", str(SUITE), "--json"]
     result = CliRunner().invoke(main, command, catch_exceptions=False)
     assert result.exit_code == 8
     with Lake(tmp_path / "data", writable=False) as lake:
         refused = {row["path"] for row in lake.rows("select path from rejects where stage = 'import'")}
     counts = {row["stage"]: row for row in json.loads(result.stdout)["rows"]}
-    files = {str(path) for path in source.rglob("*.json")}
+    files = {str(path) for path in SUITE_FILES}
     assert len(files) > 200
     assert refused <= files
     read = counts["import"]["new"] + counts["import"]["skipped"]

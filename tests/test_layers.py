@@ -10,15 +10,16 @@ import igtool
 ROOT = Path(igtool.__file__).parent
 
 ORDER = (
-    ("errors", "schema", "text", "counts", "vocabulary", "lake_errors", "clock", "pacing"),
-    ("files", "extensions", "language"),
+    ("errors", "schema", "text", "counts", "vocabulary", "lake_errors", "clock", "pacing", "views", "lake_sql", "genres"),
+    ("arrow", "files", "extensions", "language"),
     ("journal", "settings", "registry", "lists", "progress", "http"),
-    ("lake",),
-    ("platforms", "encoders", "zero_shot", "topics", "portrait", "tiers"),
+    ("lake_tables", "lake"),
+    ("platforms", "drift", "encoders", "zero_shot", "topics", "portrait", "tiers"),
     ("stages",),
-    ("runner", "search", "charts"),
+    ("workers", "search", "charts"),
+    ("runner", "settling"),
     ("session", "importing", "export", "fill", "report", "health"),
-    ("pipeline", "watchlist", "fetching"),
+    ("pipeline", "rebuild", "watchlist", "fetching"),
     ("enrich", "schedule"),
     ("workspace",),
     ("console", "commands", "cli"),

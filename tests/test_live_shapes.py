@@ -6,27 +6,22 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import payload_rows
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from igtool.platforms.base import Parsed, outcome_of, parse
+from igtool.platforms.base import outcome_of
 from igtool.platforms.shapes.instagram_rows import media_id
-from igtool.schema import TABLES
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BIG = 2317006284167526179
 """A real size of media id: as a floating-point number it would end in 6000."""
 
 
-def read(payload: Any, subject: str | None = "lola.invented") -> Parsed:
+def read(payload: Any, subject: str | None = "lola.invented") -> payload_rows.Read:
     """The rows of a payload, which must fit the schema."""
-    parsed = parse(json.dumps(payload), answer_id="an-answer", subject=subject, observed_at=WHEN)
-    for name in ("accounts", "content_items", "metric_snapshots"):
-        for row in getattr(parsed, name):
-            assert set(row) <= set(TABLES[name].column_names)
-            assert all(row[column] is not None for column in TABLES[name].key)
-    return parsed
+    return payload_rows.read(json.dumps(payload), subject)
 
 
 def media(number: int = BIG, **fields: Any) -> dict[str, Any]:

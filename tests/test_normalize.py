@@ -9,10 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from igtool.platforms.base import PARSER_VERSION
+from igtool.arrow import arrow_schema
+from igtool.platforms.base import PARSER_VERSION, versions
 from igtool.schema import TABLES
 from igtool.stages.base import Context, Output
 from igtool.stages.normalize import Normalize
+from igtool.workers import HEAD
 
 PAYLOADS = Path(__file__).parent / "payloads"
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -58,12 +60,18 @@ def run(table: pa.Table) -> Output:
     return Normalize().process(table, context())
 
 
+def rows(output: Output, table: str) -> list[dict[str, Any]]:
+    """The rows of one table."""
+    made = output.tables[table]
+    return made.to_pylist() if isinstance(made, pa.Table) else list(made)
+
+
 def test_every_item_comes_out_once() -> None:
     """Each answer is done or rejected, never both; not_found is done without rows."""
     output = run(batch(ANSWERS))
     assert sorted([*output.done, *(reject.item_id for reject in output.rejects)]) == list(ANSWERS)
     assert output.done == ["a1", "a4"]
-    assert not any(row["answer_id"] == "a4" for rows in output.tables.values() for row in rows)
+    assert not any(row["answer_id"] == "a4" for name in output.tables for row in rows(output, name))
 
 
 def test_rejects_say_why_and_where() -> None:
@@ -84,36 +92,59 @@ def test_rejects_say_why_and_where() -> None:
 def test_a_partly_read_answer_keeps_its_rows() -> None:
     """What could be read of an answer is in the tables although the rest is rejected."""
     output = run(batch({"a2": ANSWERS["a2"]}))
-    assert len(output.tables["accounts"]) == 2
+    assert len(rows(output, "accounts")) == 2
     assert "items[2].snippet" in output.rejects[0].detail
 
 
 def test_rows_carry_their_origin() -> None:
-    """Each row names its answer, its parser version and the UTC time at which it was true."""
+    """Each row names its answer, its shape with both versions, and the UTC time at which it was true."""
     output = run(batch(ANSWERS))
     assert set(output.tables) == set(Normalize.writes)
-    for name, rows in output.tables.items():
-        assert rows
-        for row in rows:
-            assert set(row) <= set(TABLES[name].column_names)
+    for name, made in output.tables.items():
+        assert isinstance(made, pa.Table)
+        assert made.schema == arrow_schema(TABLES[TABLES[name].states or name])
+        assert made.num_rows
+        for row in rows(output, name):
             assert row["answer_id"] in ANSWERS
             assert row["observed_at"] == WHEN
-            assert name == "metric_snapshots" or row["parser_version"] == PARSER_VERSION == Normalize.version
+            if "shape" in row:
+                assert row["parser_version"] == 100 * PARSER_VERSION + versions()[row["shape"]]
+    assert PARSER_VERSION == Normalize.version
+
+
+def test_variants_name_what_read_each_answer() -> None:
+    """Each answer has the variant of its shape, those without a shape share another; all are current ones."""
+    output = run(batch(ANSWERS))
+    assert list(output.variants) == list(ANSWERS)
+    assert output.variants["a1"].rpartition("@")[0] == rows(output, "accounts")[0]["shape"]
+    assert output.variants["a4"] == output.variants["a5"]
+    assert output.variants["a4"].startswith("none@")
+    assert set(output.variants.values()) <= Normalize().variants()
 
 
 def test_order_of_the_batch_does_not_matter() -> None:
     """Rows of an answer are the same wherever it stands in the batch, and a second run gives equal rows."""
     forward, backward = run(batch(ANSWERS)), run(batch(dict(reversed(ANSWERS.items()))))
     assert forward == run(batch(ANSWERS))
+    assert forward.variants == backward.variants
     for name in Normalize.writes:
-        by_text = sorted(map(str, forward.tables[name]))
-        assert by_text == sorted(map(str, backward.tables[name]))
+        assert len(rows(forward, name)) > 1
+        assert sorted(map(str, rows(forward, name))) == sorted(map(str, rows(backward, name)))
+
+
+def test_a_slice_of_a_batch_is_read_as_it_is() -> None:
+    """Bodies are read at their offset: a part of a larger batch, and one in several chunks, give the same rows."""
+    whole = batch(ANSWERS)
+    parts = pa.concat_tables([whole.slice(0, 2), whole.slice(2, 3), whole.slice(5)])
+    assert run(parts) == run(whole)
+    alone = run(batch({"a2": ANSWERS["a2"]}))
+    assert run(whole.slice(1, 1)) == alone
 
 
 def test_subject_reaches_the_parser() -> None:
     """The handle of the file name is used when the body names none."""
     output = run(batch({"a6": ANSWERS["a6"]}, subject=["from.file"]))
-    assert output.tables["accounts"][0]["handle"] == "from.file"
+    assert rows(output, "accounts")[0]["handle"] == "from.file"
 
 
 @pytest.mark.parametrize("body", ["", None, "\0", "[]"])
@@ -135,8 +166,9 @@ def test_sql_runs_over_the_lake_tables() -> None:
             "insert into raw_responses (answer_id, body, endpoint, fetched_at) values ('k', '{}', 'f.json', ?)",
             (WHEN,),
         )
-        connection.execute(f"create view batch as {Normalize.keys}")
+        connection.execute(f"create view batch as select *, false as known from ({Normalize.keys})")
         table = connection.execute(Normalize.rows).to_arrow_table()
+    assert set(HEAD) <= set(table.column_names)
     output = run(table)
     assert [(reject.item_id, reject.reason, reject.path) for reject in output.rejects] == [
         ("k", "unknown-shape", "f.json")

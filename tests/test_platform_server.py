@@ -116,7 +116,7 @@ def test_words_choose_special_cases(server: PlatformServer) -> None:
 def test_answers_are_rows(server: PlatformServer, platform: str, endpoint: str) -> None:
     """What the server invents is a payload that igtool reads without rejects."""
     body = asked(server, platform, endpoint, "posts30_anna")
-    parsed = parse(json.dumps(body), answer_id="a", observed_at=datetime(2026, 10, 1, tzinfo=UTC))
+    parsed = parse(json.dumps(body), observed_at=datetime(2026, 10, 1, tzinfo=UTC))
     assert (parsed.outcome, parsed.reason, parsed.lost) == ("ok", None, [])
     assert len(parsed.accounts) == (endpoint == "profile")
     assert len(parsed.content_items) == {"profile": 12 * (platform == "web"), "videos": 1}[endpoint]

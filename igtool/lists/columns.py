@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from string import digits
 
 from igtool.counts import parse_count
 from igtool.lists.handles import INSTAGRAM, YOUTUBE, Account, cleaned, is_missing, is_profile_address, parse_handle
@@ -30,13 +32,20 @@ _PLATFORM_HEADERS = frozenset(_PLATFORM_HEADER_WORDS.split())
 _OTHER_HEADER_WORDS = """
     rank ranking rango no sno nr num number numero index id pos position posicion name names nombre nombres
     fullname displayname firstname lastname title country pais location city ciudad region language idioma gender
-    genero sex genre category categories categoria categorias category1 category2 niche nicho topic topics tema
-    temas tags tag followers follower followerscount seguidores subscribers suscriptores following posts likes
-    avglikes views er engagement engagementrate engrate details detalles description descripcion bio biography
-    biografia notes notas email mail correo phone telefono website web site date fecha status estado type tipo
-    verified private age edad channelinfo audiencecountry source comments
+    sex category1 category2 tags tag followers follower followerscount seguidores subscribers suscriptores following
+    posts likes avglikes views er engagement engagementrate engrate details detalles description descripcion bio
+    biography biografia notes notas email mail correo phone telefono website web site date fecha status estado type
+    tipo verified private age edad channelinfo audiencecountry source comments
 """
-_OTHER_HEADERS = frozenset(_OTHER_HEADER_WORDS.split())
+_GENRE_HEADER_WORDS = """
+    genre genres category categories categoria categorias niche niches nicho nichos topic topics tema temas genero
+    generos
+"""
+_GENRE_RANKS = {word: rank for rank, word in enumerate(_GENRE_HEADER_WORDS.split())}
+"""Headers of what a creator does, likeliest first: ``Género`` may be the gender."""
+_OTHER_HEADERS = frozenset(_OTHER_HEADER_WORDS.split()) | _GENRE_RANKS.keys()
+_GENDER_WORDS = "f m h v female male woman man mujer hombre femenino masculino varon nonbinary other otro otra"
+_GENDERS = frozenset(_GENDER_WORDS.split())
 _NAMES = re.compile("|".join(("names?", "nombres?", "title", "fullname", "displayname")))
 _NEVER_BY_VALUES = re.compile(".*(?:id|url|urls|link|links|count|date|time|image|picture|hash)")
 _DIGITS = re.compile(r"[\d.,_%:/-]+")
@@ -94,6 +103,25 @@ def handle_columns(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> lis
 def platform_column(headers: Sequence[str]) -> int | None:
     """The column that names each row's platform, if there is one."""
     return next((n for n, header in enumerate(headers) if header_key(header) in _PLATFORM_HEADERS), None)
+
+
+def genre_text(headers: Sequence[str], cells: Sequence[str]) -> str:
+    """What the record's columns say that the creator does, as written; empty when they say nothing.
+
+    Of several columns the likeliest that has text in this record; ``Category_1`` and ``Category_2`` are one, a line
+    each. A gender is not what a creator does.
+    """
+    texts: dict[int, list[str]] = {}
+    for header, cell in zip(headers, cells, strict=False):
+        rank = _genre_rank(header)
+        if rank is not None and not is_missing(cleaned(cell)) and header_key(cell) not in _GENDERS:
+            texts.setdefault(rank, []).append(cell)
+    return "\n".join(texts[min(texts)]) if texts else ""
+
+
+@lru_cache(maxsize=1000)
+def _genre_rank(header: str) -> int | None:
+    return _GENRE_RANKS.get(header_key(header).rstrip(digits))
 
 
 def _values(rows: Sequence[Sequence[str]], column: int) -> list[str]:

@@ -238,11 +238,11 @@ class _Lexer:
             if not junk.strip():
                 return value + junk, match.end() + len(junk)
             if self.text[position] == '"' and not self._is_stray(match, record_start):
-                self.odd.add("text-after-quote", self._line_of(position, record_start))
+                self._odd("text-after-quote", position, record_start)
                 return value + junk, match.end() + len(junk)
         cell = self.text[position:plain_end]
         if cell.lstrip(" ").startswith('"'):
-            self.odd.add("stray-quote", self._line_of(position, record_start))
+            self._odd("stray-quote", position, record_start)
         return cell, plain_end
 
     def _is_stray(self, match: re.Match[str], record_start: int) -> bool:
@@ -262,5 +262,7 @@ class _Lexer:
         found = _LINE_END.search(self.text, position)
         return self.text[start : found.start() if found else len(self.text)]
 
-    def _line_of(self, position: int, record_start: int) -> int:
-        return self.line + _line_ends(self.text, record_start, position)
+    def _odd(self, slug: str, position: int, record_start: int) -> None:
+        """Count ``slug``; the line is looked for only while it is kept, since a record may be one long line."""
+        kept = len(self.odd.lines.get(slug, ())) < 5
+        self.odd.add(slug, self.line + _line_ends(self.text, record_start, position) if kept else None)

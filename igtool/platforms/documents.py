@@ -1,4 +1,4 @@
-"""A stream of bytes split into JSON documents, whatever way they were put into the file."""
+"""A stream of bytes split into JSON documents, whatever way they were put into the file; pages are told apart."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
+from igtool.platforms import html_pages
 from igtool.platforms.json_text import WHITESPACE, Malformed, check, decode, encoded
 
 MAX_FILE = 512 * 2**20
@@ -22,6 +23,11 @@ MAX_RATIO = 100
 
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["{}\[\]]', re.DOTALL)
+_PAGE = re.compile(rb"<[a-zA-Z!?]")
+_PAGE_SIZE = 2**18
+"""How much of a page is looked at; what tells its kind is near its top."""
+_PAGE_END = re.compile(rb"</html", re.IGNORECASE)
+_JSON_LINE = re.compile(rb'\{\s*"')
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -44,7 +50,7 @@ def split(file: BufferedReader[Any], *, lines: bool, limit: int | None = None) -
     Read are: one document; documents one after another; a list of objects (split without being written anew); and
     one document a line, which is streamed. ``lines`` says that the file's name promises lines; without it they
     are seen by a first line that is a whole object. ``limit`` bounds the bytes of a streamed file. Each flaw has
-    a reason of ``json_text.check`` or ``too-large``.
+    a reason of ``json_text.check``, ``too-large``, or ``html-<outcome>`` for a page.
     """
     stream: BinaryIO = file
     if file.peek(2)[:2] in _UTF16_BOMS:
@@ -61,7 +67,7 @@ def split(file: BufferedReader[Any], *, lines: bool, limit: int | None = None) -
 def _as_utf8(stream: BufferedReader[Any]) -> BytesIO:
     data = stream.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
-        raise _too_large("file", MAX_FILE)
+        raise too_large("file", MAX_FILE)
     try:
         return BytesIO(encoded(data.decode("utf-16")))
     except UnicodeDecodeError as error:
@@ -78,36 +84,72 @@ def _is_object(line: bytes) -> bool:
     return True
 
 
-def _lines(line: bytes, stream: BinaryIO, limit: int | None) -> Iterator[Piece]:
-    """One document a line; a bad line is one flaw, and the next line is read."""
-    index, read, found = 0, 0, False
+def page_flaw(start: bytes) -> Malformed | None:
+    """What kind of HTML page begins with ``start``, as a flaw ``html-<outcome>``; None when it is no page."""
+    return _page(start) if _PAGE.match(start[:_PAGE_SIZE].lstrip(WHITESPACE)) else None
+
+
+def _page(start: bytes | bytearray) -> Malformed:
+    outcome, words = html_pages.read(bytes(start))
+    return Malformed("html-page" if outcome == "invalid" else f"html-{outcome}", " ".join(words.split()))
+
+
+def _lines(first: bytes, stream: BinaryIO, limit: int | None) -> Iterator[Piece]:
+    """One document a line; a bad line is one flaw, and so is a page of many lines; the next line is read."""
+    found, page, opened = False, bytearray(), 0
+    for index, line in _numbered(first, stream, limit):
+        body = line.strip(WHITESPACE)
+        if page and not _JSON_LINE.match(body):
+            page += line[: max(_PAGE_SIZE - len(page), 0)]
+        else:
+            if page:
+                yield Piece(opened, None, _page(page), opened + 1)
+                page = bytearray()
+            if len(line) > MAX_DOCUMENT:
+                found = True
+                yield Piece(index, None, too_large("line", MAX_DOCUMENT), index + 1)
+            elif body:
+                found = True
+                try:
+                    check(body)
+                    yield Piece(index, body)
+                except Malformed as flaw:
+                    if _PAGE.match(body):
+                        page += line[:_PAGE_SIZE]
+                        opened = index
+                    else:
+                        yield Piece(index, None, flaw, index + 1)
+        if page and _PAGE_END.search(line):
+            yield Piece(opened, None, _page(page), opened + 1)
+            page = bytearray()
+    if page:
+        yield Piece(opened, None, _page(page), opened + 1)
+    if not found:
+        raise Malformed("empty-file", "there is nothing in it")
+
+
+def _numbered(line: bytes, stream: BinaryIO, limit: int | None) -> Iterator[tuple[int, bytes]]:
+    """Each line with its number from 0; of a line above MAX_DOCUMENT only the beginning."""
+    index, read = 0, 0
     while line:
         read += len(line)
         if limit is not None and read > limit:
-            raise _too_large("unpacked file", limit)
+            raise too_large("unpacked file", limit)
+        yield index, line
         if len(line) > MAX_DOCUMENT:
-            found = True
-            yield Piece(index, None, _too_large("line", MAX_DOCUMENT), index + 1)
             while line and not line.endswith(b"\n"):
                 line = stream.readline(MAX_DOCUMENT)
-        elif body := line.strip(WHITESPACE):
-            found = True
-            try:
-                check(body)
-                yield Piece(index, body)
-            except Malformed as flaw:
-                yield Piece(index, None, flaw, index + 1)
         index += 1
         line = stream.readline(MAX_DOCUMENT + 1)
-    if not found:
-        raise Malformed("empty-file", "there is nothing in it")
 
 
 def _whole(data: bytes) -> Iterator[Piece]:
     """A list of documents, one document, or several one after another."""
     if len(data) > MAX_FILE:
-        raise _too_large("file", MAX_FILE)
+        raise too_large("file", MAX_FILE)
     data = data.strip(WHITESPACE)
+    if _PAGE.match(data):
+        raise _page(data[:_PAGE_SIZE])
     try:
         yield from _values(data, 0)
     except Malformed as flaw:
@@ -154,7 +196,7 @@ def _values(data: bytes, index: int) -> Iterator[Piece]:
 
 def _piece(index: int, body: bytes) -> Piece:
     if len(body) > MAX_DOCUMENT:
-        return Piece(index, None, _too_large("document", MAX_DOCUMENT))
+        return Piece(index, None, too_large("document", MAX_DOCUMENT))
     return Piece(index, body)
 
 
@@ -180,5 +222,6 @@ def _spans(data: bytes) -> list[tuple[int, int]]:
     return spans
 
 
-def _too_large(what: str, limit: int) -> Malformed:
+def too_large(what: str, limit: int) -> Malformed:
+    """The flaw of a thing that has more than ``limit`` bytes."""
     return Malformed("too-large", f"the {what} is larger than {limit // 2**20} MiB")

@@ -1,7 +1,8 @@
 """The source ``files``: raw dumps in a folder, a file or an archive, as documents.
 
-Read are ``.json``, ``.jsonl`` and ``.ndjson``, each also inside ``.gz``, ``.zst`` or ``.xz``, and ``.zip`` of
-these. Every file is accounted for: documents come out, or an Unreadable with a reason.
+Read are ``.json``, ``.jsonl``, ``.ndjson``, ``.csv`` and ``.tsv``, each also inside ``.gz``, ``.zst`` or ``.xz``, and
+``.zip`` of these; ``.html`` is recognised. Every file is accounted for: documents come out, or an Unreadable with a
+reason.
 """
 
 from __future__ import annotations
@@ -25,13 +26,23 @@ import zstandard
 
 from igtool.errors import UsageError
 from igtool.files import storage_error
+from igtool.platforms.base import knows as known_columns
+from igtool.platforms.csv_rows import Knows, split_rows
 from igtool.platforms.documents import MAX_FILE, MAX_RATIO, Piece, split
 from igtool.platforms.json_text import Malformed
 from igtool.platforms.values import handle
 
-READ = ".json, .jsonl, .ndjson (also packed as .gz, .zst, .xz) and .zip"
+READ = ".json, .jsonl, .ndjson, .csv, .tsv (also packed as .gz, .zst, .xz), .zip and .html"
 _PACKED = (".gz", ".zst", ".xz")
-_LINES = (".jsonl", ".ndjson")
+_KINDS = {
+    ".json": "whole",
+    ".jsonl": "lines",
+    ".ndjson": "lines",
+    ".csv": "table",
+    ".tsv": "table",
+    ".html": "whole",  # a saved answer of an address may be called so and be JSON; else the kind of page is told
+    ".htm": "whole",
+}
 _BUFFER = 2**18
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SUBJECT = re.compile(r"\(@?([\w.-]+)\)_")
@@ -51,13 +62,13 @@ _DAMAGE = (
 
 
 class Document(msgspec.Struct, frozen=True):
-    """One JSON document as it stands in a file.
+    """One JSON document as it stands in a file; of a table, one record as an object (see ``csv_rows``).
 
     ``path`` is relative to the source, with ``/``, and ``archive.zip!member`` inside an archive. ``index`` counts
-    from 0: the line in a file of lines, else the position in the file. ``body`` is sound JSON in UTF-8 without a
-    byte order mark. ``observed_at`` (UTC) is the time in a name that ends like ``_20261001T081500.json``, else that
-    of the last change of the file. ``subject`` is the handle in a file name like ``posts(some.name)_1.json``, for dumps
-    that do not name their user; else None.
+    from 0: the line in a file of lines, the record in a table, else the position in the file. ``body`` is sound JSON
+    in UTF-8 without a byte order mark. ``observed_at`` (UTC) is the time in a name that ends like
+    ``_20261001T081500.json``, else that of the last change of the file. ``subject`` is the handle in a file name like
+    ``posts(some.name)_1.json``, for dumps that do not name their user; else None.
     """
 
     path: str
@@ -71,7 +82,8 @@ class Unreadable(msgspec.Struct, frozen=True):
     """A file, or a part of one, that gave no document.
 
     Reasons: ``broken-json``, ``not-json``, ``not-utf8``, ``empty-file``, ``too-large``, ``too-deep``,
-    ``broken-archive``, ``unreadable-file``, ``unsupported-file-type``, ``link-outside``. ``line`` counts from 1.
+    ``broken-archive``, ``unreadable-file``, ``unsupported-file-type``, ``link-outside``, ``html-<outcome>`` for a
+    page, and those of ``csv_rows.split_rows``. ``line`` counts from 1.
     """
 
     path: str
@@ -82,7 +94,7 @@ class Unreadable(msgspec.Struct, frozen=True):
 
 
 class _Format(NamedTuple):
-    lines: bool
+    kind: str
     packing: str
 
 
@@ -96,19 +108,25 @@ class SourceFile:
     location: Path
     flaw: Malformed | None = None
 
-    def documents(self) -> Iterator[Document | Unreadable]:
-        """What is in the file, in order; when the iterator has ended, the file has been read to its end."""
+    def documents(self, knows: Knows = known_columns) -> Iterator[Document | Unreadable]:
+        """What is in the file, in order; when the iterator has ended, the file has been read to its end.
+
+        A table whose columns ``knows`` refuses is one Unreadable.
+        """
         if self.flaw is not None:
             return iter([Unreadable(self.path, 0, self.flaw.reason, self.flaw.detail)])
         packed = self.location.name.lower().endswith(".zip")
-        return _guarded(self.path, self._members() if packed else self._plain())
+        return _guarded(self.path, self._members(knows) if packed else self._plain(knows))
 
-    def _plain(self) -> Iterator[Document | Unreadable]:
+    def _plain(self, knows: Knows) -> Iterator[Document | Unreadable]:
+        found = _format(self.location.name)
+        if found is None:
+            raise _unsupported(self.location.name)
         with self.location.open("rb", buffering=_BUFFER) as file:
-            pieces = _pieces(file, self.location.name, self.size)
+            pieces = _pieces(file, found, self.size, knows)
             yield from _named(pieces, self.path, _moment(self.mtime_ns))
 
-    def _members(self) -> Iterator[Document | Unreadable]:
+    def _members(self, knows: Knows) -> Iterator[Document | Unreadable]:
         found = False
         with zipfile.ZipFile(self.location) as archive:
             for member in sorted(archive.infolist(), key=lambda info: info.filename):
@@ -116,12 +134,17 @@ class SourceFile:
                     continue
                 found = True
                 path = f"{self.path}!{member.filename}"
-                yield from _guarded(path, self._member(archive, member, path))
+                yield from _guarded(path, self._member(archive, member, path, knows))
         if not found:
             raise Malformed("empty-file", "there is no file in the archive")
 
-    def _member(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str) -> Iterator[Document | Unreadable]:
+    def _member(
+        self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str, knows: Knows
+    ) -> Iterator[Document | Unreadable]:
         name = PurePosixPath(member.filename).name
+        found = _format(name)
+        if found is None:
+            raise _unsupported(name)
         if member.flag_bits & 1:
             raise Malformed("broken-archive", "it is encrypted: unpack it first")
         try:
@@ -129,8 +152,8 @@ class SourceFile:
         except ValueError:
             observed_at = _moment(self.mtime_ns)
         with archive.open(member) as file:
-            packed_size = max(member.compress_size, 1)
-            yield from _named(_pieces(file, name, packed_size, packed=True), path, observed_at)
+            pieces = _pieces(file, found, max(member.compress_size, 1), knows, packed=True)
+            yield from _named(pieces, path, observed_at)
 
 
 def read_files(source: Path) -> list[SourceFile]:
@@ -161,15 +184,20 @@ def read_files(source: Path) -> list[SourceFile]:
 
 
 def read_documents(
-    source: Path, *, skip: Callable[[str, int, int], bool] = lambda _path, _size, _mtime_ns: False
+    source: Path,
+    *,
+    skip: Callable[[str, int, int], bool] = lambda _path, _size, _mtime_ns: False,
+    knows: Knows = known_columns,
 ) -> Iterator[Document | Unreadable]:
     """The documents of all files of ``source`` for which ``skip(path, size, mtime_ns)`` is false.
+
+    A table whose columns ``knows`` refuses is one Unreadable.
 
     Raises as ``read_files`` does.
     """
     for file in read_files(source):
         if not skip(file.path, file.size, file.mtime_ns):
-            yield from file.documents()
+            yield from file.documents(knows)
 
 
 def _walk(root: Path) -> Iterator[SourceFile]:
@@ -206,16 +234,16 @@ def _one(place: Path, path: str, status: os.stat_result) -> SourceFile:
 def _format(name: str) -> _Format | None:
     """How to read a file of that name; None when igtool does not. ``dump.gz`` counts as packed JSON."""
     *_, inner, last = ["", "", *PurePosixPath(name.lower()).suffixes]
-    kind, packing = (inner or ".json", last) if last in _PACKED else (last, "")
-    return _Format(kind in _LINES, packing) if kind == ".json" or kind in _LINES else None
+    ending, packing = (inner or ".json", last) if last in _PACKED else (last, "")
+    return _Format(_KINDS[ending], packing) if ending in _KINDS else None
 
 
-def _pieces(file: IO[bytes], name: str, size: int, *, packed: bool = False) -> Iterator[Piece]:
-    found = _format(name)
-    if found is None:
-        raise _unsupported(name)
+def _pieces(file: IO[bytes], found: _Format, size: int, knows: Knows, *, packed: bool = False) -> Iterator[Piece]:
     limit = max(MAX_FILE, MAX_RATIO * size) if packed or found.packing else None
-    return split(_unpacked(file, found.packing), lines=found.lines, limit=limit)
+    stream = _unpacked(file, found.packing)
+    if found.kind == "table":
+        return split_rows(stream, limit=limit, knows=knows)
+    return split(stream, lines=found.kind == "lines", limit=limit)
 
 
 def _unpacked(file: IO[bytes], packing: str) -> io.BufferedReader[Any]:

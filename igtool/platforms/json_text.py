@@ -39,7 +39,7 @@ def check(body: bytes) -> None:
     decode(_ANY, body)
 
 
-def decode(decoder: msgspec.json.Decoder[T], body: bytes | str) -> tuple[T, bool]:
+def decode(decoder: msgspec.json.Decoder[T], body: bytes | memoryview | str) -> tuple[T, bool]:
     """``body`` decoded, and whether lone surrogates in it were replaced by U+FFFD.
 
     Raises Malformed as ``check`` does, and msgspec.ValidationError when the JSON is sound but of another type.
@@ -55,6 +55,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes | str) -> tuple[T, bool
     except UnicodeDecodeError as error:
         raise Malformed("not-utf8", f"a text in it is not UTF-8: {error.reason}") from error
     except msgspec.DecodeError as error:
+        body = bytes(body)
         repaired = repair(body)
         if repaired == body:
             raise _malformed(body, error) from error

@@ -148,7 +148,7 @@ def _said(body: bytes) -> _Said:
     if not body.startswith(b"{"):
         return _Said("value", "invalid", f"JSON, but no object: {_opening(body)}"[:_WORDS])
     outcome = outcome_of(body)
-    words = "" if outcome == "ok" else parse(body, answer_id="", observed_at=_ANY_TIME).detail
+    words = "" if outcome == "ok" else parse(body, observed_at=_ANY_TIME).detail
     return _Said("object", outcome, one_line(words) or _opening(body))
 
 

@@ -81,16 +81,30 @@ _ROWS = f"""
                max(followers_count) filter (platform = 'instagram') as instagram_followers
         from linked group by item_id
     ),
+    watched as (
+        select l.item_id, w.watch_id, w.row
+        from linked l join watchlist w on w.platform = l.platform and lower(w.handle) = l.handle
+        union
+        select l.item_id, w.watch_id, w.row
+        from linked l join watchlist w on w.platform = l.platform and w.handle = l.platform_user_id
+        where l.platform = 'youtube'
+    ),
+    told as (
+        select item_id, list(row order by watch_id) as listed_rows
+        from (select item_id, row::varchar as row, min(watch_id) as watch_id from watched group by all)
+        group by item_id
+    ),
     embedded as (
         select l.item_id, list(struct_pack(model, field, vector) order by e.embedding_id) as vectors
         from embeddings e join linked l on l.account_id = e.owner_id group by l.item_id
     )
     select c.creator_id as item_id, c.language, known.accounts, known.instagram_followers, listed.items as texts,
-           embedded.vectors, mixed.content_mix, best.slot, counted.* exclude (item_id)
+           told.listed_rows, embedded.vectors, mixed.content_mix, best.slot, counted.* exclude (item_id)
     from creators c
     join batch on batch.item_id = c.creator_id
     left join known on known.item_id = c.creator_id
     left join listed on listed.item_id = c.creator_id
+    left join told on told.item_id = c.creator_id
     left join embedded on embedded.item_id = c.creator_id
     left join mixed on mixed.item_id = c.creator_id
     left join best on best.item_id = c.creator_id
@@ -109,6 +123,13 @@ _KEYS = """
         from content_items
         union all
         select owner_id, md5_number_lower(concat_ws(' ', embedding_id, model, text_sha256)) from embeddings
+        union all
+        select a.account_id, md5_number_lower(concat_ws(' ', w.watch_id, w.row))
+        from watchlist w join accounts a on a.platform = w.platform and a.handle = lower(w.handle)
+        union all
+        select a.account_id, md5_number_lower(concat_ws(' ', w.watch_id, w.row))
+        from watchlist w join accounts a on a.platform = w.platform and a.platform_user_id = w.handle
+        where w.platform = 'youtube'
     ),
     summed as (select account_id, sum(h) as h, count(*) as n from seen group by account_id),
     linked as (
@@ -129,17 +150,24 @@ class AnalyzeOptions:
 
 
 class Analyze(Stage):
-    """One row of ``profiles`` and of ``niches`` a creator, from its accounts, newest 50 items and vectors.
+    """One row of ``profiles`` and of ``niches`` a creator, from its accounts, newest 50 items, vectors and lists.
 
-    Each field names its method: ``zero-shot`` (`igtool.zero_shot`), ``words`` (vocabulary words), both joined by
-    ``+``, ``sql`` (counts and times), ``extraction`` (quoted from the texts), ``rule`` (from niche and
-    language) or ``none`` (NULL). Ethnicity, height, health, religion, orientation, gender and looks
-    are never inferred.
+    Each field names its method: ``zero-shot`` (`igtool.zero_shot`), ``words`` (vocabulary words), ``list`` (genres
+    of a creator list), several joined by ``+``, ``sql`` (counts and times), ``extraction`` (quoted from the texts),
+    ``rule`` (from niche and language) or ``none`` (NULL). Ethnicity, height, health, religion, orientation, gender
+    and looks are never inferred.
     """
 
     name: ClassVar[str] = "analyze"
-    version: ClassVar[int] = 1
-    reads: ClassVar[tuple[str, ...]] = ("creators", "creator_links", "accounts", "content_items", "embeddings")
+    version: ClassVar[int] = 2
+    reads: ClassVar[tuple[str, ...]] = (
+        "creators",
+        "creator_links",
+        "accounts",
+        "content_items",
+        "embeddings",
+        "watchlist",
+    )
     writes: ClassVar[tuple[str, ...]] = ("profiles", "niches")
     key: ClassVar[str] = "creator_id"
     Options: ClassVar[type] = AnalyzeOptions

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from igtool.arrow import Rows, joined
 from igtool.encoders.base import Encoder
+from igtool.schema import TABLES
 
 Row = dict[str, Any]
 
@@ -30,13 +32,24 @@ class Reject:
 class Output:
     """What a stage made of a batch.
 
-    ``tables``: table name to rows (dicts by column name; a missing column is NULL). ``done``: items that came
-    out as rows. Every item of the batch is in ``done`` or in ``rejects``, or the runner stops.
+    ``tables``: table name to rows. ``done``: items that came out as rows. Every item of the batch is in ``done`` or
+    in ``rejects``, or the runner stops. ``variants``: item to the name and version of what made it, for a stage
+    that has several ways.
     """
 
-    tables: dict[str, Sequence[Row]] = field(default_factory=dict)
+    tables: dict[str, Rows] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    variants: dict[str, str] = field(default_factory=dict)
+
+    def add(self, other: Output) -> None:
+        """Take what ``other`` holds too."""
+        for name, rows in other.tables.items():
+            before = self.tables.get(name)
+            self.tables[name] = rows if before is None else joined(TABLES[name], [before, rows])
+        self.done += other.done
+        self.rejects += other.rejects
+        self.variants |= other.variants
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,10 @@ class Stage(ABC):
     ``key`` is the column that holds the item id in every table of ``writes``; when an item disappears from
     ``keys`` its rows go too. A stage with ``whole`` gets all items in one batch as soon as one is pending, and
     what it returns replaces its tables, except those in ``appends``, which only grow.
+
+    A ``streamed`` stage is a pure function of each row. All its pending rows are read as one stream, in no order,
+    and cut in pieces that several processes work on; ``rows`` also passes ``fingerprint`` and ``known`` of
+    ``batch`` through, and there is no encoder.
     """
 
     name: ClassVar[str]
@@ -73,10 +90,15 @@ class Stage(ABC):
     whole: ClassVar[bool] = False
     appends: ClassVar[tuple[str, ...]] = ()
     batch_size: ClassVar[int] = 500
+    streamed: ClassVar[bool] = False
     Options: ClassVar[type] = NoOptions
 
     def __init__(self, options: Any = None) -> None:
         self.options = options if options is not None else self.Options()
+
+    def variants(self) -> frozenset[str] | None:
+        """Those of ``Output.variants`` that are current: what another one made is pending. None: there is one way."""
+        return None
 
     @abstractmethod
     def process(self, batch: pa.Table, context: Context) -> Output:

@@ -6,9 +6,6 @@ Two accounts belong together when they
 - link each other's profile, or one links the other and their display names are equal (``linked_profile``),
 - have the same website of their own, on different platforms (``same_website``); hosts shared by many
   (link lists, shops, social networks) do not count, nor does a website that more than three accounts name.
-
-A stand-in, an account known only by its handle because its source does not tell the platform's id, is the account
-of that platform with that handle (``same_handle``). It adds no followers of its own.
 """
 
 from __future__ import annotations
@@ -90,7 +87,7 @@ class Resolve(Stage):
     """Creators from accounts. Ids are stable: a merge keeps the older creator and logs the other."""
 
     name: ClassVar[str] = "resolve"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("accounts",)
     writes: ClassVar[tuple[str, ...]] = ("creators", "creator_links", "link_log")
     key: ClassVar[str] = "account_id"
@@ -99,12 +96,12 @@ class Resolve(Stage):
     keys: ClassVar[str] = """
         select account_id as item_id,
                md5(concat_ws('|', handle, display_name, bio, external_url, array_to_string(links, ' '),
-                   followers_count, profile_image_url, country, language, observed_at)) as fingerprint
+                   followers_count, profile_image_url, country, country_source, language, observed_at)) as fingerprint
         from accounts
     """
     rows: ClassVar[str] = """
         select a.account_id as item_id, a.platform, a.platform_user_id, a.handle, a.display_name, a.bio,
-               a.external_url, a.links, a.followers_count, a.profile_image_url, a.country, a.language,
+               a.external_url, a.links, a.followers_count, a.profile_image_url, a.country, a.country_source, a.language,
                a.observed_at, l.creator_id, c.first_seen_at
         from accounts a
         left join creator_links l using (account_id)
@@ -115,8 +112,7 @@ class Resolve(Stage):
     def process(self, batch: pa.Table, context: Context) -> Output:
         """All accounts in; creators, their links, and the merges and splits since last time out."""
         accounts: dict[str, Row] = {row["item_id"]: row for row in batch.to_pylist()}
-        stand_ins = find_stand_ins(accounts)
-        links = list(find_links(accounts, stand_ins))
+        links = list(find_links(accounts))
         creators: list[Row] = []
         memberships: list[Row] = []
         moves: list[Row] = []
@@ -124,7 +120,7 @@ class Resolve(Stage):
         joined_by = _joined_by(links)
         for members in _components(accounts, links):
             creator_id, first_seen_at = _identity(members, accounts, taken)
-            creators.append(_creator(creator_id, first_seen_at, _as_one(members, accounts, stand_ins)))
+            creators.append(_creator(creator_id, first_seen_at, [accounts[member] for member in members]))
             memberships.extend(_memberships(creator_id, members, joined_by))
             moves.extend(_moves(creator_id, members, accounts, context))
         return Output(
@@ -132,28 +128,11 @@ class Resolve(Stage):
         )
 
 
-def find_stand_ins(accounts: dict[str, Row]) -> dict[str, str]:
-    """Accounts without the platform's id, each to the account it stands for: the last seen with its handle."""
-    known: dict[tuple[str, str], str] = {}
-    for account_id in sorted(accounts, key=lambda one: (accounts[one]["observed_at"], one)):
-        row = accounts[account_id]
-        if row["platform_user_id"] and row["handle"]:
-            known[row["platform"], row["handle"].lower()] = account_id
-    return {
-        account_id: known[row["platform"], row["handle"].lower()]
-        for account_id, row in accounts.items()
-        if not row["platform_user_id"] and (row["platform"], (row["handle"] or "").lower()) in known
-    }
-
-
-def find_links(accounts: dict[str, Row], stand_ins: dict[str, str]) -> Iterator[Link]:
+def find_links(accounts: dict[str, Row]) -> Iterator[Link]:
     """Every pair of accounts that an exact rule joins, in a fixed order."""
-    for stand_in, real in sorted(stand_ins.items()):
-        yield Link(real, stand_in, "same_handle", accounts[real]["handle"])
-    others = {account_id: row for account_id, row in accounts.items() if account_id not in stand_ins}
-    yield from _same_handle(others)
-    yield from _linked_profiles(others)
-    yield from _same_website(others)
+    yield from _same_handle(accounts)
+    yield from _linked_profiles(accounts)
+    yield from _same_website(accounts)
 
 
 def _same_handle(accounts: dict[str, Row]) -> Iterator[Link]:
@@ -258,18 +237,6 @@ def _identity(members: list[str], accounts: dict[str, Row], taken: set[str]) -> 
     return creator_id, min(accounts[m]["observed_at"] for m in members)
 
 
-def _as_one(members: list[str], accounts: dict[str, Row], stand_ins: dict[str, str]) -> list[Row]:
-    """The accounts of a group, a stand-in and what it stands for as one: what was seen last goes first."""
-    rows = {member: accounts[member] for member in members if member not in stand_ins}
-    for member in members:
-        if member in stand_ins:
-            real, row = rows[stand_ins[member]], accounts[member]
-            old, new = (real, row) if row["observed_at"] > real["observed_at"] else (row, real)
-            told = {column: value for column, value in new.items() if value is not None}
-            rows[stand_ins[member]] = {**old, **told, "item_id": real["item_id"]}
-    return list(rows.values())
-
-
 def _creator(creator_id: str, first_seen_at: Any, rows: list[Row]) -> Row:
     largest = sorted(rows, key=lambda row: (-(row["followers_count"] or 0), row["item_id"]))
     followers = [row["followers_count"] for row in rows if row["followers_count"] is not None]
@@ -286,6 +253,7 @@ def _creator(creator_id: str, first_seen_at: Any, rows: list[Row]) -> Row:
         "account_count": len(rows),
         "platforms": sorted({row["platform"] for row in rows}),
         "country": first("country"),
+        "country_source": next((row["country_source"] for row in largest if row["country"]), None),
         "language": first("language"),
         "first_seen_at": first_seen_at,
     }

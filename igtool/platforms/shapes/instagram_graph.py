@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import msgspec
 
 from igtool.platforms import values
-from igtool.platforms.base import Answer, Parsed, Refused, Shape, Top
-from igtool.platforms.shapes.instagram_rows import Post, Profile, account_id, add_page, add_profile, media_id
+from igtool.platforms.base import Account, Answer, ContentItem, Parsed, Refused, Shape, Top
+from igtool.platforms.shapes.instagram_rows import PLATFORM, account_of, add_page, item_id, item_url, media_id
 from igtool.platforms.values import Number
 
 _PERMALINK = re.compile(r"https?://[^/?#]+/(?:[\w.]+/)?(?:p|reel|reels|tv)/([\w-]+)", re.ASCII)
@@ -70,30 +70,31 @@ def _read(top: Top, answer: Answer) -> Parsed:
         raise Refused("missing-field", "business_discovery.username")
     parsed = Parsed()
     if account.followers_count is not None or account.media_count is not None:
-        add_profile(parsed, _profile(account, handle), answer)
+        parsed.accounts.append(_profile(account, handle))
     elif account.media is None:
         raise Refused("missing-field", "business_discovery.followers_count")
-    return add_page(parsed, _posts(account.media, handle), answer)
+    return add_page(parsed, _posts(account.media, handle))
 
 
-def _profile(account: _Account, handle: str) -> Profile:
+def _profile(account: _Account, handle: str) -> Account:
     flags = [] if account.username is not None else ["handle-from-subject"]
-    return Profile(
-        user_id=None,
+    return Account(
+        account_of(None, handle),
+        PLATFORM,
+        flags,
         handle=handle,
-        flags=flags,
         display_name=account.name,
         bio=account.biography,
-        picture=account.profile_picture_url or None,
-        website=account.website or None,
-        followers=values.count(account.followers_count, flags),
-        following=values.count(account.follows_count, flags),
-        posts=values.count(account.media_count, flags),
+        profile_image_url=account.profile_picture_url or None,
+        external_url=account.website or None,
+        followers_count=values.count(account.followers_count, flags),
+        following_count=values.count(account.follows_count, flags),
+        posts_count=values.count(account.media_count, flags),
         is_business=True,  # it answers for no other accounts
     )
 
 
-def _posts(page: _MediaPage | None, handle: str) -> Iterator[Post | Refused]:
+def _posts(page: _MediaPage | None, handle: str) -> Iterator[ContentItem | Refused]:
     for position, raw in enumerate((page and page.data) or ()):
         where = f"business_discovery.media.data[{position}]"
         try:
@@ -104,25 +105,27 @@ def _posts(page: _MediaPage | None, handle: str) -> Iterator[Post | Refused]:
             yield _post(media, where, handle)
 
 
-def _post(media: _Media, where: str, handle: str) -> Post | Refused:
+def _post(media: _Media, where: str, handle: str) -> ContentItem | Refused:
     found = _PERMALINK.match(media.permalink or "")
     native_id = media_id(found[1]) if found else None
     if found is None or native_id is None:
         return Refused("missing-field", f"{where}.permalink")
     flags: list[str] = []
     children = (media.children and media.children.data) or []
-    return Post(
-        native_id=native_id,
-        account_id=account_id(None, handle),
-        type=_type(media),
-        flags=flags,
-        shortcode=found[1],
-        caption=media.caption,
+    kind = _type(media)
+    return ContentItem(
+        item_id(native_id),
+        PLATFORM,
+        account_of(None, handle),
+        kind,
+        flags,
+        url=item_url(found[1], kind),
+        title_or_caption=media.caption,
         published_at=values.iso_moment(media.timestamp, flags),
-        likes=values.count(media.like_count, flags),
-        comments=values.count(media.comments_count, flags),
-        views=values.count(media.view_count, flags),
-        pictures=values.distinct([_picture(media), *map(_picture, children)]),
+        like_count=values.count(media.like_count, flags),
+        comment_count=values.count(media.comments_count, flags),
+        view_count=values.count(media.view_count, flags),
+        media_urls=values.distinct([_picture(media), *map(_picture, children)]),
     )
 
 

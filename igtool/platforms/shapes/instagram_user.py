@@ -14,8 +14,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from igtool.platforms import values
-from igtool.platforms.base import Answer, Outcome, Parsed, Refused, Shape, Top
-from igtool.platforms.shapes.instagram_rows import Post, Profile, account_id, add_post, add_profile
+from igtool.platforms.base import Account, Answer, ContentItem, Outcome, Parsed, Refused, Shape, Top
+from igtool.platforms.shapes.instagram_rows import PLATFORM, account_of, item_id, item_url
 from igtool.platforms.values import Number
 
 E = TypeVar("E")
@@ -53,6 +53,10 @@ class _Pictures(msgspec.Struct, gc=False):
     edges: list[_PictureEdge] | None = None
 
 
+class _Sponsors(msgspec.Struct, gc=False):
+    edges: list[msgspec.Raw] | None = None
+
+
 class _Node(msgspec.Struct, gc=False):
     """One post; ``id`` is the bare media id."""
 
@@ -74,6 +78,7 @@ class _Node(msgspec.Struct, gc=False):
     video_duration: float | None = None
     edge_sidecar_to_children: _Pictures | None = None
     is_paid_partnership: bool | None = None
+    edge_media_to_sponsor_user: _Sponsors | None = None
 
 
 class _Edge(msgspec.Struct, gc=False):
@@ -126,6 +131,7 @@ class _Envelope(msgspec.Struct, Generic[E], gc=False):
 _WHOLE = msgspec.json.Decoder(_Envelope[_Edge])
 _BY_POST = msgspec.json.Decoder(_Envelope[msgspec.Raw])
 _EDGE = msgspec.json.Decoder(_Edge)
+_NODE = msgspec.json.Decoder(_Node)
 _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ADDRESS = msgspec.json.Decoder(_Address)
 _TIMELINES = ("edge_owner_to_timeline_media", "edge_felix_video_timeline")
@@ -149,7 +155,11 @@ def _keys(raw: msgspec.Raw) -> dict[str, bytes]:
         return {}
 
 
-def _read(envelope: str, top: Top, answer: Answer) -> Parsed | None:
+def read_user(envelope: str, top: Top, answer: Answer) -> Parsed | None:
+    """The user below ``top[envelope]`` with the posts in it, or posts alone; None where there is neither.
+
+    Raises Refused for a user without id or handle, and for a page of which no post can be read.
+    """
     lost: list[str] = []
     try:
         user = _WHOLE.decode(top[envelope]).user
@@ -160,19 +170,16 @@ def _read(envelope: str, top: Top, answer: Answer) -> Parsed | None:
     if not isinstance(user, _User):
         return None
     if user.edge_followed_by is None and (user.username is None or user.pk is not None):
-        return _page(envelope, user, lost, answer)
+        return _page(envelope, user, lost)
     handle = values.handle(user.username) or values.handle(answer.subject)
     user_id = values.identifier(user.id)
     if user_id is None or handle is None:
         raise Refused("missing-field", f"{envelope}.user.{'id' if user_id is None else 'username'}")
-    parsed = Parsed(lost=lost)
-    add_profile(parsed, _profile(user, user_id, handle), answer)
-    for _, node in _nodes(user, lost):
-        add_post(parsed, _post(node, user_id), answer)
-    return parsed
+    items = [_post(node, user_id) for _, node in _nodes(user, lost)]
+    return Parsed(accounts=[_profile(user, user_id, handle)], content_items=items, lost=lost)
 
 
-def _page(envelope: str, user: _User[_Edge], lost: list[str], answer: Answer) -> Parsed | None:
+def _page(envelope: str, user: _User[_Edge], lost: list[str]) -> Parsed | None:
     """The posts of an answer without a profile; None where it has no list of posts either."""
     if all(getattr(user, name) is None for name in _TIMELINES):
         return None
@@ -182,7 +189,7 @@ def _page(envelope: str, user: _User[_Edge], lost: list[str], answer: Answer) ->
         if owner_id is None:
             lost.append(f"{where}.owner.id is missing")
         else:
-            add_post(parsed, _post(node, owner_id), answer)
+            parsed.content_items.append(_post(node, owner_id))
     if lost and not parsed.content_items:
         raise Refused("missing-field", f"{envelope}.user.{lost[0]}")
     return parsed
@@ -232,47 +239,65 @@ def _nodes(user: _User[_Edge], lost: list[str]) -> Iterator[tuple[str, _Node]]:
                 yield f"{name}.edges[{position}].node", edge.node
 
 
-def _profile(user: _User[_Edge], user_id: str, handle: str) -> Profile:
+def _profile(user: _User[_Edge], user_id: str, handle: str) -> Account:
     flags = [] if user.username is not None else ["handle-from-subject"]
-    return Profile(
-        user_id=user_id,
+    country = _country(user.business_address_json)
+    return Account(
+        account_of(user_id),
+        PLATFORM,
+        flags,
+        platform_user_id=user_id,
         handle=handle,
-        flags=flags,
         display_name=user.full_name,
         bio=user.biography,
         category=user.category_name or user.business_category_name or user.overall_category_name or None,
-        picture=user.profile_pic_url_hd or user.profile_pic_url or None,
-        website=user.external_url or None,
+        profile_image_url=user.profile_pic_url_hd or user.profile_pic_url or None,
+        external_url=user.external_url or None,
         links=None if user.bio_links is None else values.distinct(link.url for link in user.bio_links),
-        followers=_count(user.edge_followed_by, flags),
-        following=_count(user.edge_follow, flags),
-        posts=_count(user.edge_owner_to_timeline_media, flags),
+        followers_count=_count(user.edge_followed_by, flags),
+        following_count=_count(user.edge_follow, flags),
+        posts_count=_count(user.edge_owner_to_timeline_media, flags),
         is_verified=user.is_verified,
         is_private=user.is_private,
         is_business=values.either(user.is_business_account, user.is_professional_account),
-        country=_country(user.business_address_json),
+        country=country,
+        country_source="business_address" if country else None,
     )
 
 
-def _post(node: _Node, user_id: str) -> Post:
+def read_post(raw: msgspec.Raw, where: str) -> ContentItem | Refused:
+    """A post that stands alone, or why it cannot be read."""
+    try:
+        node = _NODE.decode(raw)
+    except msgspec.ValidationError as error:
+        return Refused("wrong-type", f"{where}: {error}")
+    owner_id = values.identifier(node.owner.id) if node.owner else None
+    if owner_id is None or values.identifier(node.id) is None:
+        return Refused("missing-field", f"{where}.{'id' if owner_id else 'owner.id'}")
+    return _post(node, owner_id)
+
+
+def _post(node: _Node, user_id: str) -> ContentItem:
     """A post; ``user_id`` is its owner where it names none."""
     flags: list[str] = []
     owner_id = (node.owner and values.identifier(node.owner.id)) or user_id
-    return Post(
-        native_id=values.identifier(node.id) or "",
-        account_id=account_id(owner_id),
-        type=_type(node),
-        flags=flags,
-        shortcode=node.shortcode,
-        caption=_caption(node.edge_media_to_caption),
+    kind = _type(node)
+    return ContentItem(
+        item_id(values.identifier(node.id) or ""),
+        PLATFORM,
+        account_of(owner_id),
+        kind,
+        flags,
+        url=item_url(node.shortcode, kind),
+        title_or_caption=_caption(node.edge_media_to_caption),
         published_at=values.moment(node.taken_at_timestamp, flags),
-        likes=_count(node.edge_media_preview_like or node.edge_liked_by, flags),
-        comments=_count(node.edge_media_to_comment or node.edge_media_to_parent_comment, flags),
-        views=values.count(node.video_view_count, flags),
-        plays=values.count(node.video_play_count, flags),
+        like_count=_count(node.edge_media_preview_like or node.edge_liked_by, flags),
+        comment_count=_count(node.edge_media_to_comment or node.edge_media_to_parent_comment, flags),
+        view_count=values.count(node.video_view_count, flags),
+        play_count=values.count(node.video_play_count, flags),
         duration_s=node.video_duration,
-        pictures=_pictures(node),
-        is_declared=node.is_paid_partnership,
+        media_urls=_pictures(node),
+        is_declared=_declared(node),
     )
 
 
@@ -288,6 +313,12 @@ def _type(node: _Node) -> str:
     if name.endswith("GraphVideo") or node.is_video:
         return "reel" if node.product_type == "clips" else "video"
     return "post"
+
+
+def _declared(node: _Node) -> bool | None:
+    """Whether it is marked as a paid partnership, or names a sponsor."""
+    sponsors = node.edge_media_to_sponsor_user
+    return values.either(node.is_paid_partnership, None if sponsors is None else bool(sponsors.edges))
 
 
 def _caption(captions: _Captions | None) -> str | None:
@@ -315,11 +346,11 @@ def _country(address: str | _Address | None) -> str | None:
 
 
 def _data(top: Top, answer: Answer) -> Parsed | None:
-    return _read("data", top, answer)
+    return read_user("data", top, answer)
 
 
 def _graphql(top: Top, answer: Answer) -> Parsed | None:
-    return _read("graphql", top, answer)
+    return read_user("graphql", top, answer)
 
 
 SHAPES = (

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from igtool.platforms import values
-from igtool.platforms.base import Answer, Parsed, Refused, Shape, Top
-from igtool.platforms.shapes.instagram_rows import Post, Profile, account_id, add_page, add_profile
+from igtool.platforms.base import Account, Answer, ContentItem, Parsed, Refused, Shape, Top
+from igtool.platforms.shapes.instagram_rows import PLATFORM, account_of, add_page, item_id, item_url
 from igtool.platforms.values import Number
 
 _BUSINESS = frozenset({2, 3})
@@ -36,6 +36,7 @@ class _Sizes(msgspec.Struct, gc=False):
 
 class _Child(msgspec.Struct, gc=False):
     image_versions2: _Sizes | None = None
+    thumbnail_url: str | None = None
 
 
 class _Text(msgspec.Struct, gc=False):
@@ -51,12 +52,16 @@ class _Present(msgspec.Struct, gc=False):
     """An object of which only the presence matters."""
 
 
-class _Media(msgspec.Struct, gc=False):
-    """One post. ``media_type``: 1 is a picture, 2 a video, 8 a carousel."""
+class _Media(_Child, gc=False):
+    """One post. ``media_type``: 1 is a picture, 2 a video, 8 a carousel.
+
+    Libraries around this API flatten it: ``caption_text``, ``thumbnail_url``, ``resources`` (the children).
+    """
 
     pk: Number = None
     id: Number = None
     code: str | None = None
+    shortcode: str | None = None
     media_type: Number = None
     product_type: str | None = None
     clips_metadata: _Present | None = None
@@ -64,6 +69,7 @@ class _Media(msgspec.Struct, gc=False):
     owner: _Owner | None = None
     taken_at: Number = None
     caption: _Text | None = None
+    caption_text: str | None = None
     like_count: Number = None
     like_and_view_counts_disabled: bool | None = None
     comment_count: Number = None
@@ -71,10 +77,11 @@ class _Media(msgspec.Struct, gc=False):
     play_count: Number = None
     ig_play_count: Number = None
     video_duration: float | None = None
-    image_versions2: _Sizes | None = None
-    thumbnail_url: str | None = None
+    video_versions: list[msgspec.Raw] | None = None
     carousel_media: list[_Child] | None = None
+    resources: list[_Child] | None = None
     is_paid_partnership: bool | None = None
+    sponsor_tags: list[msgspec.Raw] | None = None
 
 
 class _Entry(_Media, gc=False):
@@ -93,8 +100,10 @@ class _User(msgspec.Struct, gc=False):
     username: str | None = None
     full_name: str | None = None
     biography: str | None = None
-    category: str | None = None
     category_name: str | None = None
+    business_category_name: str | None = None
+    overall_category_name: str | None = None
+    category: str | None = None
     external_url: str | None = None
     bio_links: list[_Link] | None = None
     follower_count: Number = None
@@ -105,7 +114,9 @@ class _User(msgspec.Struct, gc=False):
     is_business: bool | None = None
     account_type: int | None = None
     profile_pic_url: str | None = None
+    profile_pic_url_hd: str | None = None
     hd_profile_pic_url_info: _Picture | None = None
+    public_email: str | None = None
 
 
 _USER = msgspec.json.Decoder(_User)
@@ -135,35 +146,44 @@ def _profile(top: Top, answer: Answer) -> Parsed | None:
     named = keys(top["user"]).keys()
     if named.isdisjoint(_IDS) or named.isdisjoint(_OF_A_PROFILE):
         return None  # also the short form beside lists and posts: its row would hide what is known
-    user = _USER.decode(top["user"])
+    return Parsed(accounts=[read_user(top["user"], "user", answer)])
+
+
+def read_user(raw: msgspec.Raw, where: str, answer: Answer) -> Account:
+    """The account that a user of this API is. Raises Refused where it has no id or no handle."""
+    user = _USER.decode(raw)
     user_id = values.identifier(user.pk) or values.identifier(user.id)
     handle = values.handle(user.username) or values.handle(answer.subject)
     if user_id is None or handle is None:
-        raise Refused("missing-field", f"user.{'pk' if user_id is None else 'username'}")
+        raise Refused("missing-field", f"{where}.{'pk' if user_id is None else 'username'}")
     flags = [] if user.username is not None else ["handle-from-subject"]
     large = user.hd_profile_pic_url_info
-    parsed = Parsed()
-    profile = Profile(
-        user_id=user_id,
+    return Account(
+        account_of(user_id),
+        PLATFORM,
+        flags,
+        platform_user_id=user_id,
         handle=handle,
-        flags=flags,
         display_name=user.full_name,
         bio=user.biography,
-        category=user.category_name or user.category or None,
-        picture=(large and large.url) or user.profile_pic_url or None,
-        website=user.external_url or None,
+        category=user.category_name
+        or user.business_category_name
+        or user.overall_category_name
+        or user.category
+        or None,
+        profile_image_url=(large and large.url) or user.profile_pic_url_hd or user.profile_pic_url or None,
+        external_url=user.external_url or None,
         links=None if user.bio_links is None else values.distinct(link.url for link in user.bio_links),
-        followers=values.count(user.follower_count, flags),
-        following=values.count(user.following_count, flags),
-        posts=values.count(user.media_count, flags),
+        emails=[user.public_email] if user.public_email else None,
+        followers_count=values.count(user.follower_count, flags),
+        following_count=values.count(user.following_count, flags),
+        posts_count=values.count(user.media_count, flags),
         is_verified=user.is_verified,
         is_private=user.is_private,
         is_business=values.either(
             user.is_business, None if user.account_type is None else user.account_type in _BUSINESS
         ),
     )
-    add_profile(parsed, profile, answer)
-    return parsed
 
 
 def _profile_below_data(top: Top, answer: Answer) -> Parsed | None:
@@ -171,7 +191,7 @@ def _profile_below_data(top: Top, answer: Answer) -> Parsed | None:
     return _profile(below, answer) if "user" in below else None
 
 
-def _list(top: Top, answer: Answer) -> Parsed | None:
+def _list(top: Top, _: Answer) -> Parsed | None:
     """The posts of ``items``; ``user`` beside it is their owner where they name none."""
     entries = _entries(top["items"])
     if entries is None:
@@ -180,10 +200,10 @@ def _list(top: Top, answer: Answer) -> Parsed | None:
         return None
     owner = _OWNER.decode(top["user"]) if keys(top.get("user", msgspec.Raw(b"null"))) else None
     places = ((f"items[{position}]", raw) for position, raw in enumerate(entries))
-    return add_page(Parsed(), _posts(places, owner), answer)
+    return add_page(Parsed(), _posts(places, owner))
 
 
-def _edges(top: Top, answer: Answer) -> Parsed | None:
+def _edges(top: Top, _: Answer) -> Parsed | None:
     """The posts of a connection: ``edges[].node``, which a single page may leave empty."""
     edges = _entries(top["edges"])
     if edges is None:
@@ -191,7 +211,7 @@ def _edges(top: Top, answer: Answer) -> Parsed | None:
     nodes = [keys(raw).get("node", msgspec.Raw(b"null")) for raw in edges]
     if nodes and not any(map(_is_post, nodes)):
         return None
-    return add_page(Parsed(), _posts(((f"edges[{n}].node", raw) for n, raw in enumerate(nodes)), None), answer)
+    return add_page(Parsed(), _posts(((f"edges[{n}].node", raw) for n, raw in enumerate(nodes)), None))
 
 
 def _connection(top: Top, answer: Answer) -> Parsed | None:
@@ -215,42 +235,50 @@ def _is_post(raw: msgspec.Raw) -> bool:
     return not named.isdisjoint(_IDS) and not named.isdisjoint(_OF_A_POST)
 
 
-def _posts(places: Iterable[tuple[str, msgspec.Raw]], owner: _Owner | None) -> Iterator[Post | Refused]:
-    for where, raw in places:
-        try:
-            entry = _ENTRY.decode(raw)
-        except msgspec.ValidationError as error:
-            yield Refused("wrong-type", f"{where}: {error}")
-        else:
-            yield _post(entry.media or entry, where, owner)
+def _posts(places: Iterable[tuple[str, msgspec.Raw]], owner: _Owner | None) -> Iterator[ContentItem | Refused]:
+    return (read_post(raw, where, owner) for where, raw in places)
 
 
-def _post(media: _Media, where: str, owner: _Owner | None) -> Post | Refused:
+def read_post(raw: msgspec.Raw, where: str, owner: _Owner | None = None) -> ContentItem | Refused:
+    """A post, or why it cannot be read; ``owner`` is whose it is where it does not say."""
+    try:
+        entry = _ENTRY.decode(raw)
+    except msgspec.ValidationError as error:
+        return Refused("wrong-type", f"{where}: {error}")
+    return _post(entry.media or entry, where, owner)
+
+
+def _post(media: _Media, where: str, owner: _Owner | None) -> ContentItem | Refused:
     native_id, owner_id = _ids(media, owner)
     if native_id is None:
         return Refused("missing-field", f"{where}.pk")
     if owner_id is None:
         return Refused("missing-field", f"{where}.user.pk")
+    if media.product_type == "story":
+        return Refused("story", f"{where} is gone after a day")
     flags: list[str] = []
     likes = values.count(media.like_count, flags)
     if media.like_and_view_counts_disabled:
         likes = None  # the number given instead is a small constant
         flags.append("hidden-likes")
-    return Post(
-        native_id=native_id,
-        account_id=account_id(owner_id),
-        type=_type(media),
-        flags=flags,
-        shortcode=media.code,
-        caption=media.caption.text if media.caption else None,
+    kind = _type(media)
+    shortcode = media.code or media.shortcode
+    return ContentItem(
+        item_id(native_id),
+        PLATFORM,
+        account_of(owner_id),
+        kind,
+        flags,
+        url=item_url(shortcode, kind),
+        title_or_caption=media.caption.text if media.caption else media.caption_text,
         published_at=values.moment(media.taken_at, flags),
-        likes=likes,
-        comments=values.count(media.comment_count, flags),
-        views=values.count(media.view_count, flags),
-        plays=values.count(media.ig_play_count if media.play_count is None else media.play_count, flags),
+        like_count=likes,
+        comment_count=values.count(media.comment_count, flags),
+        view_count=values.count(media.view_count, flags),
+        play_count=values.count(media.ig_play_count if media.play_count is None else media.play_count, flags),
         duration_s=media.video_duration,
-        pictures=_pictures(media),
-        is_declared=media.is_paid_partnership,
+        media_urls=_pictures(media),
+        is_declared=_declared(media),
     )
 
 
@@ -271,15 +299,26 @@ def _ids(media: _Media, owner: _Owner | None) -> tuple[str | None, str | None]:
 def _type(media: _Media) -> str:
     """Carousel, reel, video or post; where the product is not told, data about a clip marks a reel."""
     kind = _SIZES.get(values.identifier(media.media_type) or "", "post")
+    if media.media_type is None and media.video_versions:
+        kind = "video"
     is_clip = media.product_type == "clips" or (media.product_type is None and media.clips_metadata is not None)
     return "reel" if kind == "video" and is_clip else kind
 
 
+def _declared(media: _Media) -> bool | None:
+    """Whether it is marked as a paid partnership, or names a sponsor."""
+    return values.either(media.is_paid_partnership, None if media.sponsor_tags is None else bool(media.sponsor_tags))
+
+
 def _pictures(media: _Media) -> list[str]:
     """The largest size of each picture: the cover, then the children of a carousel."""
-    found = [media.image_versions2, *(child.image_versions2 for child in media.carousel_media or ())]
-    largest = values.distinct(sizes.candidates[0].url for sizes in found if sizes and sizes.candidates)
-    return largest or values.distinct([media.thumbnail_url])
+    children = (*(media.carousel_media or ()), *(media.resources or ()))
+    return values.distinct(_picture(one) for one in (media, *children))
+
+
+def _picture(one: _Child) -> str | None:
+    sizes = one.image_versions2
+    return sizes.candidates[0].url if sizes and sizes.candidates else one.thumbnail_url
 
 
 SHAPES = (

@@ -1,8 +1,8 @@
-"""YouTube Data API v3: ``channels.list`` and ``videos.list``; ``playlistItems.list`` and ``search.list`` give no rows.
+"""YouTube Data API v3: ``channels.list`` and ``videos.list``, and a channel or video of them on its own.
 
-Counts are strings. What a list does not hold is not said: an empty list means that nothing was found.
-A page of a playlist or of a search only names what ``videos.list`` tells in full.
-Source of the fields: the reference pages "Channels", "Videos", "PlaylistItems" and "Search" of that API.
+Counts are strings. What a list does not hold is not said: an empty list means that nothing was found. A video also
+names its channel. The other methods of the API are in ``youtube_other``.
+Source of the fields: the reference pages "Channels" and "Videos" of that API.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from urllib.parse import unquote
 
 import msgspec
 
-from igtool.language import identify
 from igtool.platforms import values
-from igtool.platforms.base import Answer, Outcome, Parsed, Refused, Shape, Top, metrics, origin
+from igtool.platforms.base import Account, Answer, ContentItem, Outcome, Parsed, Refused, Shape, Top, account_id
 from igtool.platforms.json_text import WHITESPACE
 from igtool.platforms.values import Number
 
+PLATFORM = "youtube"
+
 SHORT_S = 60
-"""A video of up to this many seconds is a short; the API does not say which are."""
+"""A video of up to this many seconds is a short; the API does not say which are. Upright ones may have 180 since
+15 October 2024 (https://support.google.com/youtube/answer/15424877), but the API does not tell upright ones either."""
 
 _OPENING = 1_000
 """Within so many bytes a list that is not empty has begun its first item."""
@@ -30,7 +32,9 @@ _SIZES = ("maxres", "standard", "high", "medium", "default")
 """Names of thumbnails, largest first."""
 
 
-class _Thumbnail(msgspec.Struct):
+class Thumbnail(msgspec.Struct):
+    """One size of a picture."""
+
     url: str | None = None
 
 
@@ -39,7 +43,7 @@ class _ChannelSnippet(msgspec.Struct, rename="camel"):
     description: str | None = None
     custom_url: str | None = None
     published_at: str | None = None
-    thumbnails: dict[str, _Thumbnail] | None = None
+    thumbnails: dict[str, Thumbnail] | None = None
     country: str | None = None
 
 
@@ -70,8 +74,9 @@ class _VideoSnippet(msgspec.Struct, rename="camel"):
     title: str | None = None
     description: str | None = None
     channel_id: str | None = None
+    channel_title: str | None = None
     published_at: str | None = None
-    thumbnails: dict[str, _Thumbnail] | None = None
+    thumbnails: dict[str, Thumbnail] | None = None
 
 
 class _VideoStatistics(msgspec.Struct, rename="camel"):
@@ -96,13 +101,17 @@ class _Video(msgspec.Struct, rename="camel"):
     paid_product_placement_details: _Placement | None = None
 
 
+Add = Callable[[Parsed, Any, str], None]
+"""Adds the rows of one decoded item, which stands at a path; raises Refused."""
+
 _KIND = msgspec.json.Decoder(str)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _CHANNEL = msgspec.json.Decoder(_Channel)
 _VIDEO = msgspec.json.Decoder(_Video)
 
 
-def _kind(top: Top) -> str | None:
+def kind_of(top: Top) -> str | None:
+    """What the payload says it is, ``youtube#videoListResponse``; None when it does not."""
     try:
         return _KIND.decode(top["kind"]) if "kind" in top else None
     except msgspec.ValidationError:
@@ -111,7 +120,7 @@ def _kind(top: Top) -> str | None:
 
 def nothing_found(top: Top) -> tuple[Outcome, str] | None:
     """A list of channels or videos with no items."""
-    if _kind(top) not in _READERS:
+    if kind_of(top) not in _LISTS:
         return None
     items = top.get("items")
     if items is not None and bytes(memoryview(items)[:_OPENING]).strip(WHITESPACE + b"[]") not in (b"", b"null"):
@@ -119,21 +128,15 @@ def nothing_found(top: Top) -> tuple[Outcome, str] | None:
     return "not_found", "no items"
 
 
-def _read(
-    kind: str,
-    decoder: msgspec.json.Decoder[Any],
-    add: Callable[[Parsed, Any, str, Answer], None],
-    top: Top,
-    answer: Answer,
-) -> Parsed | None:
+def read_list(kind: str, decoder: msgspec.json.Decoder[Any], add: Add, top: Top, _: Answer) -> Parsed | None:
     """The rows of a list of ``kind``; an item that cannot be read is named in ``lost``."""
-    if _kind(top) != kind:
+    if kind_of(top) != kind:
         return None
     parsed = Parsed()
     refusals: list[Refused] = []
     for position, raw in enumerate(_ITEMS.decode(top["items"])):
         try:
-            add(parsed, decoder.decode(raw), f"items[{position}]", answer)
+            add(parsed, decoder.decode(raw), f"items[{position}].")
         except msgspec.ValidationError as error:
             refusals.append(Refused("wrong-type", f"items[{position}]: {error}"))
         except Refused as refusal:
@@ -144,96 +147,89 @@ def _read(
     return parsed
 
 
-def _read_names(kind: str, top: Top, answer: Answer) -> Parsed | None:  # noqa: ARG001 - the signature of a shape
-    """No rows: an item names a video or a channel, without its counts, and a row would hide those that are known."""
-    if _kind(top) != kind:
+def read_one(kind: str, decoder: msgspec.json.Decoder[Any], add: Add, top: Top, _: Answer) -> Parsed | None:
+    """The rows of one resource of ``kind`` outside a list."""
+    if kind_of(top) != kind:
         return None
-    _ITEMS.decode(top["items"])
-    return Parsed()
+    parsed = Parsed()
+    add(parsed, decoder.decode(msgspec.json.encode(top)), "")
+    return parsed
 
 
-def _add_channel(parsed: Parsed, channel: _Channel, where: str, answer: Answer) -> None:
+def name_channel(parsed: Parsed, channel_id: str | None, title: str | None) -> None:
+    """Add a channel that is only named, by its id and its title, once."""
+    if not channel_id or not title:
+        return
+    named = account_id(PLATFORM, channel_id)
+    if all(account.account_id != named for account in parsed.accounts):
+        parsed.accounts.append(
+            Account(named, PLATFORM, [], platform_user_id=channel_id, is_profile=False, display_name=title)
+        )
+
+
+def _add_channel(parsed: Parsed, channel: _Channel, where: str) -> None:
     if not channel.id:
-        raise Refused("missing-field", f"{where}.id")
+        raise Refused("missing-field", f"{where}id")
     if channel.snippet is None:  # without it the row would hide the name that another answer told
-        raise Refused("missing-field", f"{where}.snippet")
-    flags = list(answer.flags)
+        raise Refused("missing-field", f"{where}snippet")
+    flags: list[str] = []
     snippet, numbers = channel.snippet, channel.statistics or _ChannelStatistics()
     hidden = bool(numbers.hidden_subscriber_count)
     flags += ["hidden-followers"] * hidden
-    account_id = f"youtube:{channel.id}"
     country = values.country_code(snippet.country)
-    counts = {
-        "followers": None if hidden else values.count(numbers.subscriber_count, flags),
-        "posts": values.count(numbers.video_count, flags),
-        "views": values.count(numbers.view_count, flags),
-    }
     privacy = channel.status and channel.status.privacy_status
     parsed.accounts.append(
-        {
-            "account_id": account_id,
-            "platform": "youtube",
-            "platform_user_id": channel.id,
-            "handle": values.handle(snippet.custom_url) or channel.id.lower(),
-            "display_name": snippet.title,
-            "bio": snippet.description,
-            "category": _category(channel.topic_details),
-            "profile_image_url": _picture(snippet.thumbnails),
-            "followers_count": counts["followers"],
-            "posts_count": counts["posts"],
-            "view_count": counts["views"],
-            "is_private": None if privacy is None else privacy == "private",
-            "language": identify(snippet.description),
-            "country": country,
-            "country_source": "channel_country" if country else None,
-            "created_at": values.iso_moment(snippet.published_at, flags),
-            **origin(answer, flags),
-        }
+        Account(
+            account_id(PLATFORM, channel.id),
+            PLATFORM,
+            flags,
+            platform_user_id=channel.id,
+            handle=values.handle(snippet.custom_url) or channel.id.lower(),
+            display_name=snippet.title,
+            bio=snippet.description,
+            category=_category(channel.topic_details),
+            profile_image_url=picture(snippet.thumbnails),
+            followers_count=None if hidden else values.count(numbers.subscriber_count, flags),
+            posts_count=values.count(numbers.video_count, flags),
+            view_count=values.count(numbers.view_count, flags),
+            is_private=None if privacy is None else privacy == "private",
+            country=country,
+            country_source="channel_country" if country else None,
+            created_at=values.iso_moment(snippet.published_at, flags),
+        )
     )
-    metrics(parsed.metric_snapshots, account_id, "account", answer, counts)
 
 
-def _add_video(parsed: Parsed, video: _Video, where: str, answer: Answer) -> None:
+def _add_video(parsed: Parsed, video: _Video, where: str) -> None:
     if not video.id or video.snippet is None or not video.snippet.channel_id:
-        raise Refused("missing-field", f"{where}.{'snippet.channelId' if video.id else 'id'}")
-    flags = list(answer.flags)
+        raise Refused("missing-field", f"{where}{'snippet.channelId' if video.id else 'id'}")
+    flags: list[str] = []
     snippet, numbers = video.snippet, video.statistics or _VideoStatistics()
-    text = "\n".join(part for part in (snippet.title, snippet.description) if part)
-    tags = values.hashtags(text)
-    declared = (video.paid_product_placement_details or _Placement()).has_paid_product_placement
     seconds = values.duration_s((video.content_details or _VideoDetails()).duration, flags)
-    content_id = f"youtube:{video.id}"
-    counts = {
-        "likes": values.count(numbers.like_count, flags),
-        "comments": values.count(numbers.comment_count, flags),
-        "views": values.count(numbers.view_count, flags),
-    }
     parsed.content_items.append(
-        {
-            "content_id": content_id,
-            "platform": "youtube",
-            "account_id": f"youtube:{snippet.channel_id}",
-            "type": "short" if seconds and seconds <= SHORT_S else "video",
-            "url": f"https://www.youtube.com/watch?v={video.id}",
-            "title_or_caption": snippet.title,
-            "description": snippet.description,
-            "hashtags": tags,
-            "mentions": values.mentions(text),
-            "published_at": values.iso_moment(snippet.published_at, flags),
-            "like_count": counts["likes"],
-            "comment_count": counts["comments"],
-            "view_count": counts["views"],
-            "duration_s": seconds,
-            "media_urls": values.distinct([_picture(snippet.thumbnails)]),
-            "is_sponsored": values.is_sponsored(declared, tags, text or None),
-            "language": identify(text),
-            **origin(answer, flags),
-        }
+        ContentItem(
+            f"{PLATFORM}:{video.id}",
+            PLATFORM,
+            account_id(PLATFORM, snippet.channel_id),
+            "short" if seconds and seconds <= SHORT_S else "video",
+            flags,
+            url=f"https://www.youtube.com/watch?v={video.id}",
+            title_or_caption=snippet.title,
+            description=snippet.description,
+            published_at=values.iso_moment(snippet.published_at, flags),
+            like_count=values.count(numbers.like_count, flags),
+            comment_count=values.count(numbers.comment_count, flags),
+            view_count=values.count(numbers.view_count, flags),
+            duration_s=seconds,
+            media_urls=values.distinct([picture(snippet.thumbnails)]),
+            is_declared=(video.paid_product_placement_details or _Placement()).has_paid_product_placement,
+        )
     )
-    metrics(parsed.metric_snapshots, content_id, "content", answer, counts)
+    name_channel(parsed, snippet.channel_id, snippet.channel_title)
 
 
-def _picture(thumbnails: dict[str, _Thumbnail] | None) -> str | None:
+def picture(thumbnails: dict[str, Thumbnail] | None) -> str | None:
+    """The address of the largest thumbnail."""
     found = thumbnails or {}
     return next((found[size].url for size in _SIZES if size in found and found[size].url), None)
 
@@ -247,14 +243,21 @@ def _category(topics: _Topics | None) -> str | None:
     return None
 
 
-_READERS = {
-    "youtube#channelListResponse": partial(_read, "youtube#channelListResponse", _CHANNEL, _add_channel),
-    "youtube#videoListResponse": partial(_read, "youtube#videoListResponse", _VIDEO, _add_video),
+_RESOURCES: dict[str, tuple[msgspec.json.Decoder[Any], Add]] = {
+    "youtube#channel": (_CHANNEL, _add_channel),
+    "youtube#video": (_VIDEO, _add_video),
 }
-_NAMING = {
-    kind: partial(_read_names, kind) for kind in ("youtube#playlistItemListResponse", "youtube#searchListResponse")
-}
-SHAPES = tuple(
-    Shape(kind.replace("#", "/"), frozenset({"kind", "items"}), read) for kind, read in (_READERS | _NAMING).items()
-)
+_LISTS = frozenset(f"{kind}ListResponse" for kind in _RESOURCES)
+
+
+def shapes_of(kind: str, decoder: msgspec.json.Decoder[Any], add: Add) -> tuple[Shape, Shape]:
+    """How to read a list of ``kind``, and one resource of it."""
+    listed = f"{kind}ListResponse"
+    return (
+        Shape(listed.replace("#", "/"), frozenset({"kind", "items"}), partial(read_list, listed, decoder, add)),
+        Shape(kind.replace("#", "/"), frozenset({"kind", "etag"}), partial(read_one, kind, decoder, add)),
+    )
+
+
+SHAPES = tuple(shape for kind, reads in _RESOURCES.items() for shape in shapes_of(kind, *reads))
 FAILURES = (nothing_found,)

@@ -1,0 +1,172 @@
+"""Where the posts of each shape stand: counted by a walk that shares no code with the readers of the shapes.
+
+What a reader made of a payload is checked against it: every post is a row, is named in ``lost``, or is the same post
+as one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from igtool.platforms.base import Parsed
+from igtool.platforms.shapes.homemade_names import OBJECTS, POST, PROFILE, WHO, fold
+
+ITSELF = ""
+"""The payload is one post."""
+
+_TIMELINES = ("edge_owner_to_timeline_media.edges", "edge_felix_video_timeline.edges")
+_USER = tuple(f"user.{name}" for name in _TIMELINES)
+_VIEW = (
+    "shortcode_media",
+    "xdt_shortcode_media",
+    "hashtag.edge_hashtag_to_media.edges",
+    "hashtag.edge_hashtag_to_top_posts.edges",
+)
+_XDT = "xdt_api__v1__*.edges"
+_PRIVATE = ("items", "edges", f"data.{_XDT}")
+
+
+def _below(prefix: str, paths: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{prefix}.{path}" for path in paths)
+
+
+POSTS: dict[str, tuple[str, ...]] = {
+    "homemade/post": (ITSELF,),
+    "homemade/profile": (),  # its lists have many names: see _of_homemade
+    "instagram/apify_post": (ITSELF,),
+    "instagram/apify_profile": ("latestPosts", "latestIgtvVideos"),
+    "instagram/business_discovery": ("business_discovery.media.data",),
+    "instagram/data_view": _below("data", _VIEW),
+    "instagram/graphql_user": _below("graphql", _USER),
+    "instagram/graphql_view": _below("graphql", _VIEW),
+    "instagram/hikerapi_media": (ITSELF,),
+    "instagram/hikerapi_response": _below("response", _PRIVATE),
+    "instagram/hikerapi_user": (),
+    "instagram/instaloader": (),  # by node_type: see _of_instaloader
+    "instagram/items_2016": ("items",),
+    "instagram/media_2017": ("media",),
+    "instagram/posts_table": (ITSELF,),
+    "instagram/public_api_2016": ("data",),
+    "instagram/scrapfly_node": (ITSELF,),
+    "instagram/scrapfly_post": (ITSELF,),
+    "instagram/scrapfly_user": ("videos", "images"),
+    "instagram/shared_data": (
+        *_below("entry_data.?.?.graphql", (*_USER, *_VIEW)),
+        *_below("entry_data.?.?", ("user.media.nodes", "media", "tag.media.nodes", "tag.top_posts.nodes", "items")),
+    ),
+    "instagram/tag_2017": ("tag.media.nodes", "tag.top_posts.nodes"),
+    "instagram/user_2017": ("user.media.nodes",),
+    "instagram/v1_list": ("items",),
+    "instagram/v1_user": (),
+    "instagram/v1_user_below_data": (),
+    "instagram/web_profile_info": _below("data", _USER),
+    "instagram/xdt_connection": (f"data.{_XDT}",),
+    "instagram/xdt_edges": ("edges",),
+    "tikhub": tuple(
+        path
+        for depth in ("data", "data.data", "data.data.data")
+        for path in _below(depth, (*_TIMELINES, *_USER, _XDT, *_PRIVATE))
+    ),
+    "youtube/channelListResponse": ("items",),
+    "youtube/videoListResponse": ("items",),
+}
+"""Shape to the places of its posts, or of its channels: ``?`` is any key or element, a ``*`` at the end any ending."""
+
+_IDENTITIES = frozenset({"pk", "id", "shortcode", "shortCode", "code", "permalink", "link"})
+_HOMEMADE = frozenset(
+    name for column in ("url", "shortcode", "post_id", "published_at", "published_at_es") for name in POST[column]
+)
+
+NAMES_ONLY = frozenset({"youtube/playlistItemListResponse", "youtube/searchListResponse"})
+"""Shapes that give no rows on purpose."""
+
+FIRST_ONLY = frozenset({"instagram/shared_data", "instagram/hikerapi_response", "tikhub"})
+"""Shapes that hold any of several others: of two side by side the first is read."""
+
+
+def entities(shape: str, payload: Any) -> list[Any]:
+    """The posts of a payload (channels of a list of channels), in order, repeated ones too."""
+    if shape == "homemade/profile":
+        return list(_of_homemade(payload))
+    if shape == "instagram/instaloader":
+        return list(_of_instaloader(payload))
+    found: list[Any] = []
+    for path in POSTS[shape]:
+        at = list(_at(payload, path.split(".") if path else []))
+        found += [one for value in at for one in (value if isinstance(value, list) else [value])]
+        if shape in FIRST_ONLY and found:
+            break
+    return found
+
+
+def _at(value: Any, path: list[str]) -> Iterator[Any]:
+    """The lists and objects at ``path``."""
+    if not path:
+        if isinstance(value, list | dict):
+            yield value
+        return
+    name, rest = path[0], path[1:]
+    if name == "?":
+        inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    elif isinstance(value, dict):
+        inner = [value[key] for key in value if key == name or (name.endswith("*") and key.startswith(name[:-1]))]
+    else:
+        return
+    for one in inner:
+        yield from _at(one, rest)
+
+
+def _of_homemade(payload: dict[str, Any]) -> Iterator[Any]:
+    names = {fold(key) for key in payload}
+    layers = [payload]
+    if names.isdisjoint(WHO["handle"]) and names.isdisjoint(WHO["profile_url"]):
+        layers += [value for key, value in payload.items() if fold(key) in OBJECTS and isinstance(value, dict)]
+    for layer in layers:
+        for key, value in layer.items():
+            if fold(key) in PROFILE["posts"] and isinstance(value, list) and any(isinstance(v, dict) for v in value):
+                yield from value
+
+
+def _of_instaloader(payload: dict[str, Any]) -> Iterator[Any]:
+    if payload["instaloader"]["node_type"] == "Post":
+        yield payload["node"]
+        return
+    for path in _TIMELINES:
+        for edges in _at(payload["node"], path.split(".")):
+            yield from edges
+
+
+def identities(entity: Any) -> set[str]:
+    """What may tell a post from others: ids without that of the owner, shortcodes, addresses, times."""
+    for name in ("node", "media"):
+        if isinstance(entity, dict) and isinstance(entity.get(name), dict):
+            entity = entity[name]
+    found = set()
+    for key, value in entity.items() if isinstance(entity, dict) else ():
+        if key in _IDENTITIES or fold(key) in _HOMEMADE:
+            if isinstance(value, dict):
+                value = next(iter(value.values()), None)
+            if isinstance(value, int | float | str) and value != "":
+                found.add(str(value).strip().partition("_")[0])
+    return found
+
+
+def unaccounted(shape: str, payload: Any, parsed: Parsed) -> str | None:
+    """Why rows and ``lost`` do not add up to the posts in the payload; None when they do.
+
+    A payload that was refused as a whole is accounted for by its reason.
+    """
+    if parsed.reason is not None or shape in NAMES_ONLY or shape not in POSTS and shape not in NAMES_ONLY:
+        return None
+    inside = entities(shape, payload)
+    rows = len(parsed.accounts if shape == "youtube/channelListResponse" else parsed.content_items)
+    lost = sum(not entry.startswith(("user:", "node.owner:")) for entry in parsed.lost)
+    repeated, known = 0, set[str]()
+    for entity in inside:
+        own = identities(entity)
+        repeated += not own.isdisjoint(known)
+        known |= own
+    if len(inside) - repeated <= rows + lost <= len(inside):
+        return None
+    return f"{len(inside)} in ({repeated} of them repeated), {rows} rows, {lost} lost"

@@ -1,0 +1,149 @@
+"""Rows put into the tables of the lake: appended, merged by key, replaced, deleted."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from igtool import lake_sql
+from igtool.arrow import Rows, arrow_table
+from igtool.errors import IntegrityError
+from igtool.lake_sql import quote, same, typed
+from igtool.schema import TABLES, Table
+
+
+class LakeTables(ABC):
+    """Ways to write rows, over a connection that its subclass has."""
+
+    @abstractmethod
+    def execute(self, query: str, parameters: Sequence[object] = ()) -> Any:
+        """Run ``query`` with bound ``parameters``."""
+
+    @abstractmethod
+    def arrow(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """The result of ``query`` as an Arrow table."""
+
+    @abstractmethod
+    def value(self, query: str, parameters: Sequence[object] = ()) -> Any:
+        """The first cell of the result of ``query``."""
+
+    @abstractmethod
+    def _name_incoming(self, rows: pa.Table | None) -> None:
+        """Make ``rows`` the view ``incoming``; without any there is no such view."""
+
+    @contextmanager
+    def incoming_rows(self, rows: pa.Table) -> Iterator[None]:
+        """``rows`` under the name ``incoming`` while the block runs."""
+        self._name_incoming(rows)
+        try:
+            yield
+        finally:
+            self._name_incoming(None)
+
+    def append(self, name: str, rows: Rows) -> None:
+        """Insert rows whose keys are not in the table: nothing is looked up."""
+        with self._incoming(TABLES[name], rows) as columns:
+            self.execute(f"insert into {quote(name)} by name select {columns} from incoming")
+
+    def append_new(self, name: str, rows: Rows) -> int:
+        """Insert the rows whose key is not in the table yet; how many those were."""
+        with self._incoming(TABLES[name], rows) as columns:
+            return self._append(name, f"(select {columns} from incoming)")
+
+    def _append(self, name: str, source: str) -> int:
+        """Insert the rows of ``source`` (SQL) whose key is not in ``name`` yet; how many those were."""
+        count = self.value(
+            f"insert into {quote(name)} by name select s.* from {source} s "
+            f"anti join {quote(name)} t on {same(TABLES[name].key)}"
+        )
+        return int(count)
+
+    def merge(self, name: str, rows: Rows) -> None:
+        """Insert or update by key; with a ``newest`` rule an older row never replaces a newer one.
+
+        Rows of a table that is made of states are states.
+        """
+        table = TABLES[name]
+        if table.states:
+            self._merge_states(table, TABLES[table.states], rows)
+            return
+        with self._incoming(table, rows) as columns:
+            self._merge(table, columns)
+
+    def _merge(self, table: Table, columns: str) -> None:
+        """Merge ``incoming`` into a table of which keys and what tells the newer row are read, and nothing else."""
+        name = quote(table.name)
+        self.execute(f"create or replace temp table matched as {lake_sql.matched(table)}")
+        source = f"select {columns} from incoming s"
+        if self.value("select count(*) from temp.matched"):
+            self.execute(f"delete from {name} where rowid in (select target from temp.matched where not is_stale)")
+            source += f" anti join (from temp.matched where is_stale) t on {same(table.key)}"
+        self.execute(f"insert into {name} by name {source}")
+
+    def _merge_states(self, table: Table, states: Table, rows: Rows) -> None:
+        with self._incoming(states, rows) as columns:
+            self.execute(f"create or replace temp table touched as {lake_sql.touched(states)}")
+            self._merge(states, columns)
+            others = f"anti join temp.touched using ({quote(table.key[0])})"
+            self.execute(f"insert into {quote(table.name)} by name select {columns} from incoming {others}")
+        self.sum_up(table.name)
+
+    def sum_up(self, name: str) -> None:
+        """Make the rows of ``name`` anew whose keys are in the temporary table ``touched``."""
+        table = TABLES[name]
+        if table.states and self.value("select count(*) from temp.touched"):
+            key = quote(table.key[0])
+            self.execute(f"delete from {quote(name)} where {key} in (from temp.touched)")
+            self.execute(f"insert into {quote(name)} by name {lake_sql.summed(table, TABLES[table.states])}")
+
+    def replace(self, name: str, rows: Rows) -> None:
+        """Make the table hold exactly ``rows``; rows that are already there as they are stay untouched."""
+        table = TABLES[name]
+        unchanged = same(table.column_names, "is not distinct from")
+        with self._incoming(table, rows) as columns:
+            self.execute(f"create or replace temp table replacement as select {columns} from incoming")
+        self.execute(
+            f"delete from {quote(name)} where rowid in "
+            f"(select t.rowid from {quote(name)} t anti join replacement s on {unchanged})"
+        )
+        self._append(name, "temp.replacement")
+        self.execute("drop table temp.replacement")
+
+    def delete(self, name: str, column: str, values: Sequence[str]) -> None:
+        """Delete the rows, and the states of rows, whose ``column`` is one of ``values``."""
+        if not values:
+            return
+        table = TABLES[name]
+        among = f"where {quote(column)} in (select unnest(?::varchar[]))"
+        if table.states:
+            key, states = quote(table.key[0]), quote(table.states)
+            query = f"select {key} from {states} {among} union select {key} from {quote(name)} {among}"
+            self.execute(f"create or replace temp table touched as {query}", (list(values), list(values)))
+            self.execute(f"delete from {states} {among}", (list(values),))
+            self.sum_up(name)
+        else:
+            self.execute(f"delete from {quote(name)} {among}", (list(values),))
+
+    @contextmanager
+    def _incoming(self, table: Table, rows: Rows) -> Iterator[str]:
+        """The view ``incoming`` of ``rows``, newest per key, and SQL for its columns with the types of ``table``."""
+        arrow = arrow_table(table, rows)
+        for key in table.key:
+            if arrow.column(key).null_count:
+                raise IntegrityError(f"a row for {table.name} has no {key}: this is a bug in the stage that made it")
+        if table.row_group:  # a row group ends where a batch does
+            arrow = pa.Table.from_batches(arrow.to_batches(max_chunksize=table.row_group), arrow.schema)
+        self._name_incoming(arrow)
+        try:
+            if self.value(lake_sql.doubled(table)):
+                keep = np.ones(arrow.num_rows, dtype=bool)
+                keep[self.arrow(lake_sql.outdone(table)).column("place").to_numpy()] = False
+                self._name_incoming(arrow.filter(pa.array(keep)))
+            yield typed(table)
+        finally:
+            self._name_incoming(None)

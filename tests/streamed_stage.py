@@ -1,0 +1,51 @@
+"""A streamed stage for tests, in a module of its own: workers import it by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import ClassVar
+
+import pyarrow as pa
+
+from igtool.errors import UsageError
+from igtool.stages.base import Context, Output, Reject, Stage
+
+
+class Capitals(Stage):
+    """Bodies in capitals, as names of creators. What a body says is also done: see ``process``."""
+
+    name: ClassVar[str] = "capitals"
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[str, ...]] = ("raw_responses",)
+    writes: ClassVar[tuple[str, ...]] = ("creators",)
+    key: ClassVar[str] = "creator_id"
+    keys: ClassVar[str] = "select answer_id as item_id, sha256 as fingerprint from raw_responses"
+    rows: ClassVar[str] = (
+        "select b.item_id, b.fingerprint, b.known, r.body from raw_responses r join batch b on b.item_id = r.answer_id"
+    )
+    batch_size: ClassVar[int] = 10
+    streamed: ClassVar[bool] = True
+
+    def process(self, batch: pa.Table, context: Context) -> Output:  # noqa: ARG002 - a pure function of the batch
+        """``crash`` is an error, ``refuse`` an error of igtool, ``empty`` a reject, ``die N`` a kill but in process N.
+
+        ``where`` gives the process that made the row: the only one that is no pure function.
+        """
+        output = Output()
+        rows = []
+        for item, body in zip(batch.column("item_id").to_pylist(), batch.column("body").to_pylist(), strict=True):
+            word, _, rest = body.partition(" ")
+            if word == "crash":
+                raise ValueError("a poisoned row")
+            if word == "refuse":
+                raise UsageError("this cannot go on: mend it")
+            if word == "die" and os.getpid() != int(rest):
+                os.kill(os.getpid(), signal.SIGKILL)
+            if word == "empty":
+                output.rejects.append(Reject(item, "empty", "there is nothing in it"))
+                continue
+            rows.append({"creator_id": item, "name": str(os.getpid()) if word == "where" else body.upper()})
+            output.done.append(item)
+        output.tables["creators"] = rows
+        return output
