@@ -68,7 +68,15 @@ POSTS: dict[str, tuple[str, ...]] = {
         for depth in ("data", "data.data", "data.data.data")
         for path in _below(depth, (*_TIMELINES, *_USER, _XDT, *_PRIVATE))
     ),
+    "youtube/channel": (ITSELF,),
     "youtube/channelListResponse": ("items",),
+    "youtube/channelStatistics": (ITSELF,),
+    "youtube/innertube_about": (),
+    "youtube/innertube_page": ("video",),
+    "youtube/innertube_player": (ITSELF,),
+    "youtube/innertube_tile": (ITSELF,),
+    "youtube/trending": (ITSELF,),
+    "youtube/video": (ITSELF,),
     "youtube/videoListResponse": ("items",),
 }
 """Shape to the places of its posts, or of its channels: ``?`` is any key or element, a ``*`` at the end any ending."""
@@ -78,8 +86,17 @@ _HOMEMADE = frozenset(
     name for column in ("url", "shortcode", "post_id", "published_at", "published_at_es") for name in POST[column]
 )
 
-NAMES_ONLY = frozenset({"youtube/playlistItemListResponse", "youtube/searchListResponse"})
-"""Shapes that give no rows on purpose."""
+_NAMING = ("activity", "playlist", "playlistItem", "searchResult")
+_LISTS = ("activity", "playlist", "playlistItem", "search")
+_ABOUT_NONE = (
+    *("caption", "channelSection", "comment", "commentThread", "guideCategory", "i18nLanguage", "i18nRegion"),
+    *("subscription", "videoAbuseReportReason", "videoCategory"),
+)
+WITHOUT_POSTS = frozenset(f"youtube/{name}" for name in (*_NAMING, *(f"{n}ListResponse" for n in _LISTS), *_ABOUT_NONE))
+"""Shapes that give no posts on purpose: they name accounts, or are about none."""
+
+CHANNELS = frozenset({"youtube/channel", "youtube/channelListResponse"})
+"""Shapes that give an account for each of what is counted here."""
 
 FIRST_ONLY = frozenset({"instagram/shared_data", "instagram/hikerapi_response", "tikhub"})
 """Shapes that hold any of several others: of two side by side the first is read."""
@@ -139,16 +156,18 @@ def _of_instaloader(payload: dict[str, Any]) -> Iterator[Any]:
 
 def identities(entity: Any) -> set[str]:
     """What may tell a post from others: ids without that of the owner, shortcodes, addresses, times."""
-    for name in ("node", "media"):
-        if isinstance(entity, dict) and isinstance(entity.get(name), dict):
-            entity = entity[name]
     found = set()
-    for key, value in entity.items() if isinstance(entity, dict) else ():
-        if key in _IDENTITIES or fold(key) in _HOMEMADE:
-            if isinstance(value, dict):
-                value = next(iter(value.values()), None)
-            if isinstance(value, int | float | str) and value != "":
-                found.add(str(value).strip().partition("_")[0])
+    layers = [entity]
+    for layer in layers:
+        if not isinstance(layer, dict):
+            continue
+        layers += [layer[name] for name in ("node", "media") if name in layer]
+        for key, value in layer.items():
+            if key in _IDENTITIES or fold(key) in _HOMEMADE:
+                if isinstance(value, dict):
+                    value = next(iter(value.values()), None)
+                if isinstance(value, int | float | str) and value != "":
+                    found.add(str(value).strip().partition("_")[0])
     return found
 
 
@@ -157,10 +176,10 @@ def unaccounted(shape: str, payload: Any, parsed: Parsed) -> str | None:
 
     A payload that was refused as a whole is accounted for by its reason.
     """
-    if parsed.reason is not None or shape in NAMES_ONLY or shape not in POSTS and shape not in NAMES_ONLY:
+    if parsed.reason is not None or shape in WITHOUT_POSTS:
         return None
     inside = entities(shape, payload)
-    rows = len(parsed.accounts if shape == "youtube/channelListResponse" else parsed.content_items)
+    rows = len(parsed.accounts if shape in CHANNELS else parsed.content_items)
     lost = sum(not entry.startswith(("user:", "node.owner:")) for entry in parsed.lost)
     repeated, known = 0, set[str]()
     for entity in inside:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -20,14 +21,50 @@ ODD: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 2**64, 10**40, 1.5, -2.5, 1e308, 3.0),
     *("", " ", "\0", "0", "-1", "1.5", "1,234", "1.2M", "47 subscribers", "2.67%", "1e5", "9" * 25, "true", "null"),
     *("٣", "²", "１２", "nan", "inf", "-inf", "1_000", "0x10", "\ud83d", "\udc00x", "\u202e", "😀" * 30, "x" * 5000),
-    *("@", "@@", "#", "#" * 50, "a@b.example", "@a.b", "https://", "http://[", "https://www.instagram.com/p/", "_", "a_b"),
+    *(
+        "@",
+        "@@",
+        "#",
+        "#" * 50,
+        "a@b.example",
+        "@a.b",
+        "https://",
+        "http://[",
+        "https://www.instagram.com/p/",
+        "_",
+        "a_b",
+    ),
     *(1_600_000_000, 1_600_000_000_000, 10**15, 4_102_444_800, 253_402_300_800, -62_135_596_801, "0001-01-01"),
     *("9999-12-31T23:59:59Z", "2024-02-30", "2020-06-02 18:41:50", "1969-12-31T23:59:59Z", "2024-01-01T00:00:00+99:99"),
-    *("PT", "PT1M3S", "P99999999999W", "PT" + "9" * 400 + "S", "03/04/2025", "18.31.02", "7 days ago", "9999 years ago"),
+    *(
+        "PT",
+        "PT1M3S",
+        "P99999999999W",
+        "PT" + "9" * 400 + "S",
+        "03/04/2025",
+        "18.31.02",
+        "7 days ago",
+        "9999 years ago",
+    ),
     *([], {}, [[]], [{}], [None], {"": None}, {"count": -1}, {"text": None}, {"url": ""}, {"$numberLong": "-9"}),
     *({"$numberLong": "x" * 50}, {"edges": [None, {"node": None}]}, {"node": []}, _DEEP, _HUGE, _HUGE),
 )
-_BYTES = (b"\0", b"\xff", b"\xed\xa0\x80", b"\\ud800", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b"\xef\xbb\xbf", b"\n")
+_BYTES = (
+    b"\0",
+    b"\xff",
+    b"\xed\xa0\x80",
+    b"\\ud800",
+    b'"',
+    b"\\",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\xef\xbb\xbf",
+    b"\n",
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +129,7 @@ def _sites(payload: Any) -> list[Site]:
 
 def _odd(sites: list[Site], _: Sequence[str], rng: random.Random) -> None:
     place, key = rng.choice(sites)
-    place[key] = rng.choice(ODD)
+    place[key] = copy.deepcopy(rng.choice(ODD))
 
 
 def _drop(sites: list[Site], _: Sequence[str], rng: random.Random) -> None:

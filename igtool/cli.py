@@ -142,17 +142,18 @@ def search_command(context: click.Context, /, query: tuple[str, ...], limit: int
 
 @command("show")
 @click.argument("handle")
+@click.option("--as-of", metavar="DATE", help="What was known then: 2026-01-31 (its end, UTC) or 2026-01-31T18:00.")
 @JSON
 @click.pass_context
-def show_command(context: click.Context, handle: str, as_json: bool) -> None:
+def show_command(context: click.Context, handle: str, as_of: str | None, as_json: bool) -> None:
     """Everything about one creator, and where it came from."""
-    from igtool.commands.show import print_creator
+    from igtool.commands.show import print_creator, print_earlier
 
-    found = workspace_of(context).show(handle)
+    found = workspace_of(context).show(handle, as_of)
     if as_json:
         print_json({"command": "show", "rows": found})
     for creator in [] if as_json else found:
-        print_creator(creator)
+        (print_creator if as_of is None else print_earlier)(creator)
 
 
 @command("sql")

@@ -96,7 +96,7 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
     fetcher = _fetcher(session, options)
     store_list(session, creators)
     notes = _import(session, options)
-    filler = _Filler(session.lake, creators, options, output)
+    filler = _Filler(session.lake, creators, options, output, session.started_at)
     fetched = _fetch(session, fetcher, creators, options, filler) if fetcher else None
     session.stop_if_asked("fetch")
     session.runner(filler.after_batch).run(stages_of(session.settings), force=options.force)
@@ -200,6 +200,7 @@ class _Filler:
     creators: CreatorList
     options: EnrichOptions
     output: Path
+    started_at: datetime
     took_s: float = 0.0
     ended_at: float = 0.0
 
@@ -213,7 +214,9 @@ class _Filler:
     def write(self) -> Filling:
         """Write the filled list and its provenance from what is stored now."""
         began = time.monotonic()
-        filling = fill_list(self.lake, self.creators, self.options.fill, limit=self.options.limit)
+        filling = fill_list(
+            self.lake, self.creators, self.options.fill, limit=self.options.limit, started_at=self.started_at
+        )
         write_filling(self.creators, filling, self.options.fill, self.output)
         self.ended_at = time.monotonic()
         self.took_s = self.ended_at - began

@@ -119,7 +119,7 @@ def fill_list(
     pairs: Sequence[tuple[str, str]],
     *,
     limit: int | None,
-    started_at: datetime | None = None,
+    started_at: datetime,
 ) -> Filling:
     """Look every row of the list up in the lake; ``list_genres`` are read from the list itself, at ``started_at``.
 

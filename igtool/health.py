@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from igtool import genres
 from igtool.drift.coverage import FIX, coverage, troubles
 from igtool.errors import IgtoolError, UsageError
 from igtool.journal import Journal
@@ -83,7 +84,7 @@ def doctor(settings: Settings) -> list[Check]:
         *_environment(),
         _attempt("extensions", "DuckDB extensions load", "run `make setup`", lambda: _extensions(settings)),
         _attempt("encoder", settings.encoder, "run `make setup`", lambda: _encoder(settings)),
-        _attempt("vocabulary", "niches and genres", "undo what was edited in igtool/vocabulary", _vocabulary),
+        _attempt("vocabulary", "niches and genres", "mend the file it names, in igtool/vocabulary", _vocabulary),
         *_folders(settings),
         _attempt("lake", "the tables", "restore data/ from a backup", lambda: _lake(settings)),
         *_shapes(settings),
@@ -146,8 +147,6 @@ def _encoder(settings: Settings) -> str:
 
 
 def _vocabulary() -> str:
-    from igtool import genres
-
     return f"{len(genres.load().niches)} names of genres"
 
 

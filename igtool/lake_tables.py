@@ -14,7 +14,7 @@ from igtool import lake_sql
 from igtool.arrow import Rows, arrow_table
 from igtool.errors import IntegrityError
 from igtool.lake_sql import quote, same, typed
-from igtool.schema import TABLES, Table
+from igtool.schema import TABLES, Table, written
 
 
 class LakeTables(ABC):
@@ -70,7 +70,7 @@ class LakeTables(ABC):
         """
         table = TABLES[name]
         if table.states:
-            self._merge_states(table, TABLES[table.states], rows)
+            self._merge_states(table, written(name), rows)
             return
         with self._incoming(table, rows) as columns:
             self._merge(table, columns)

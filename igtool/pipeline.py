@@ -41,8 +41,13 @@ def run_stages(session: Session, names: Sequence[str] = (), *, force: bool = Fal
     if not names or "index" in names:
         update_index(session, force=force)
     if not names or "export" in names:
-        export_tables(session.lake, session.journal, session.settings.data / "export")
+        _export(session)
     session.lake.upkeep()
+
+
+def _export(session: Session) -> None:
+    settings = session.settings
+    export_tables(session.lake, session.journal, settings.data / "export", with_emails=settings.export_emails)
 
 
 def update_index(session: Session, *, force: bool = False) -> None:
@@ -74,5 +79,5 @@ def export_now(settings: Settings, stopping: Callable[[], bool]) -> list[Path]:
     """Bring the Parquet files in ``data/export`` up to date; all of them, written now or before."""
     folder = settings.data / "export"
     with open_session(settings, "export", stopping) as session:
-        export_tables(session.lake, session.journal, folder)
+        _export(session)
     return [folder / f"{name}.parquet" for name in EXPORTED]

@@ -38,6 +38,7 @@ LANGUAGES = {
     "fr": "French", "gl": "Galician", "hi": "Hindi", "id": "Indonesian", "it": "Italian", "ja": "Japanese",
     "ko": "Korean", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "ru": "Russian", "tr": "Turkish",
 }  # fmt: skip
+_RESPONSES = ("engagement_rate", "median_likes", "median_comments", "median_views", "median_plays")
 _WORD = re.compile(r"\w+")
 
 
@@ -112,11 +113,11 @@ class Portrait:
 
     @cached_property
     def _listed(self) -> dict[str, tuple[str, ...]]:
-        """Genres that creator lists name, with the niches they mean; none for those that are not known."""
+        """Known genres that creator lists name, with the niches they mean."""
         known = genres.load().niches
         rows = [json.loads(row) for row in self._facts["listed_rows"] or ()]
         found = [genres.split_genres(genre_text(list(row), list(row.values()))) for row in rows]
-        return {name: known.get(name, ()) for genre in found for name in genre.names}
+        return {name: known.get(name, ()) for genre in found for name in genre.names if name not in genre.unknown}
 
     def _words(self, index: zero_shot.WordIndex, listed: Iterable[str] = ()) -> Words:
         return zero_shot.read_words(index, self._categories, self._own_texts, self._item_words, listed)
@@ -188,7 +189,7 @@ class Portrait:
         persona = self._bio[:3]
         interests = self._interests
         audience, brands = self._audience, self._brands
-        style = engagement_style(self._facts["instagram_rate"], self._facts["instagram_followers"])
+        style = self._engagement_style
         pattern, engagement = self._posting_pattern, self._engagement
         methods = {
             "user_style.persona": "extraction" if persona else "none",
@@ -258,24 +259,37 @@ class Portrait:
     @property
     def _posting_pattern(self) -> Facts | None:
         facts = self._facts
-        if not facts["items"]:
+        if not facts["item_count"]:
             return None
         return {
-            "frequency": facts["items_per_week"],
+            "frequency": _rounded(facts["items_per_week"]),
+            "median_gap_days": _rounded(facts["median_gap_days"]),
             "best_time_to_post": facts["slot"],
+            "best_hours": facts["best_hours"],
+            "time_zone": facts["time_zone"],
             "content_mix": {part["type"]: part["share"] for part in facts["content_mix"] or ()},
-            "items": facts["items"],
+            "items": facts["item_count"],
             "from": facts["since"],
             "to": facts["until"],
         }
 
     @property
     def _engagement(self) -> Facts | None:
-        names = ("engagement_rate", "median_likes", "median_comments", "median_views")
-        numbers = {name: self._facts[name] for name in names}
-        if all(number is None for number in numbers.values()):
+        """Numbers of the largest account that has a rate; without one, of the largest that has items."""
+        numbers = dict(next(iter(self._responses), {}))
+        if all(numbers.get(name) is None for name in _RESPONSES):
             return None
-        return {**numbers, "items": self._facts["items"]}
+        return {name: value for name, value in numbers.items() if name not in ("platform", "followers_count")}
+
+    @cached_property
+    def _responses(self) -> list[Facts]:
+        return self._facts["responses"] or []
+
+    @property
+    def _engagement_style(self) -> str | None:
+        """That of the largest Instagram account that has a rate: the typical rates are of Instagram."""
+        found = next((one for one in self._responses if one["platform"] == "instagram"), None)
+        return engagement_style(found["engagement_rate"], found["followers_count"]) if found else None
 
     def _evidence(self, persona: list[Sentence]) -> Facts:
         """Field to content ids and exact quotes."""
@@ -332,6 +346,10 @@ def _method(found: object, z: Scores | None, words: Words, *, listed: bool = Fal
 
 def _quoted(sentences: list[Sentence]) -> Facts:
     return {"quotes": [sentence.quote for sentence in sentences[:EVIDENCE]]} if sentences else {}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def _json(value: object) -> str | None:

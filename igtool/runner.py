@@ -19,7 +19,7 @@ from igtool.lake import Lake
 from igtool.progress import Progress, StageCounts
 from igtool.schema import TABLES
 from igtool.stages.base import Context, Output, Reject, Row, Stage
-from igtool.workers import HEAD, Workers, process
+from igtool.workers import Workers, head_of, process
 
 _COMMIT_ITEMS = 10_000
 """A commit of a streamed stage; it costs as much as parsing some hundred answers, whatever is in it."""
@@ -213,7 +213,7 @@ class Runner:
     ) -> Iterator[tuple[pa.Table, Output]]:
         """The head of each piece with what the stage made of it: here when it is little, else in other processes."""
         if self.scratch is None or self.processes < 2 or total < _ALONE:
-            return ((piece.select(HEAD), process(stage, piece, self.context)) for piece in pieces)
+            return ((head_of(piece), process(stage, piece, self.context)) for piece in pieces)
         workers = stack.enter_context(Workers(stage, self.scratch, self.processes))
         return workers.map(pieces, self.context)
 

@@ -390,3 +390,8 @@ EXPORTED = (
     "embeddings",
 )
 """Tables written as plain Parquet to ``data/export`` after each run."""
+
+
+def written(name: str) -> Table:
+    """The table whose rows are put in for the table ``name``: that of its states, or itself."""
+    return TABLES[TABLES[name].states or name]

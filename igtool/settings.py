@@ -120,6 +120,7 @@ class Settings(LiveSettings):
         None, ge=1, le=100_000, description="items a stage takes at once; by default each stage's own number"
     )
 
+    export_emails: bool = Field(False, description="put the e-mail addresses of accounts into the exported files too")
     processes: int = Field(
         default_factory=lambda: min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 8),
         ge=1,

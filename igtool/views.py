@@ -4,6 +4,49 @@ from __future__ import annotations
 
 from igtool.engagement import content_mix_of, engagement_of, posting_of
 
+
+def growth_windows_of(snapshots: str) -> str:
+    """SQL: growth of each series of the relation ``snapshots`` (rows of metric_snapshots) up to its newest one."""
+    return f"""
+        -- Growth of each series over 7, 30 and 90 days, between two snapshots that were taken: nothing is interpolated.
+        -- The baseline is the newest snapshot at or before the start of the window; without one change is NULL.
+        -- has_gap: no baseline, one older than the window * 1.25 + 1 day, or over 8 days between two snapshots
+        -- (one weekly look was missed). observation_count is of the window, the baseline outside it not included.
+        -- Time is counted in microseconds: taking days from a timestamptz depends on the zone of the session.
+        with series as (
+            select subject_id, subject_type, metric, value, observed_at, epoch_us(observed_at) as at_us,
+                   row_number() over neighbours as place,
+                   epoch_us(observed_at) - lag(epoch_us(observed_at)) over neighbours as gap_us,
+                   last_value(epoch_us(observed_at)) over (
+                       neighbours rows between unbounded preceding and unbounded following
+                   ) as latest_us
+            from {snapshots}
+            window neighbours as (partition by subject_id, metric order by observed_at, answer_id)
+        ),
+        placed as (
+            select series.*, window_days, latest_us - window_days * 86400000000 as start_us
+            from series cross join (values (7), (30), (90)) windows(window_days)
+        ),
+        measured as (
+            select subject_id, any_value(subject_type) as subject_type, metric, window_days,
+                   arg_max(value, place) as latest_value, max(observed_at) as latest_at,
+                   arg_max(value, place) filter (at_us <= start_us) as baseline_value,
+                   max(observed_at) filter (at_us <= start_us) as baseline_at,
+                   count(*) filter (at_us >= start_us) as observation_count,
+                   max(gap_us) filter (at_us > start_us) / 86400e6 as longest_gap_days,
+                   (max(latest_us) - max(at_us) filter (at_us <= start_us)) / 86400e6 as baseline_age_days
+            from placed group by subject_id, metric, window_days
+        )
+        select subject_id, subject_type, metric, window_days, latest_value, latest_at, baseline_value, baseline_at,
+               latest_value - baseline_value as change,
+               (latest_value - baseline_value) / nullif(baseline_value, 0) as change_share,
+               observation_count, longest_gap_days,
+               baseline_at is null or baseline_age_days > window_days * 1.25 + 1
+                   or coalesce(longest_gap_days > 8, false) as has_gap
+        from measured
+    """
+
+
 VIEWS: dict[str, str] = {
     "engagement": f"""
         -- What an item of an account gets: medians over its newest 12 items (YouTube 30) of which a number is known.
@@ -34,44 +77,7 @@ VIEWS: dict[str, str] = {
                    as elapsed
         from metric_snapshots
     """,
-    "growth_windows": """
-        -- Growth of each series over 7, 30 and 90 days, between two snapshots that were taken: nothing is interpolated.
-        -- The baseline is the newest snapshot at or before the start of the window; without one change is NULL.
-        -- has_gap: no baseline, one older than the window * 1.25 + 1 day, or over 8 days between two snapshots
-        -- (one weekly look was missed). observation_count is of the window, the baseline outside it not included.
-        -- Time is counted in microseconds: taking days from a timestamptz depends on the zone of the session.
-        with series as (
-            select subject_id, subject_type, metric, value, observed_at, epoch_us(observed_at) as at_us,
-                   row_number() over neighbours as place,
-                   epoch_us(observed_at) - lag(epoch_us(observed_at)) over neighbours as gap_us,
-                   last_value(epoch_us(observed_at)) over (
-                       neighbours rows between unbounded preceding and unbounded following
-                   ) as latest_us
-            from metric_snapshots
-            window neighbours as (partition by subject_id, metric order by observed_at, answer_id)
-        ),
-        placed as (
-            select series.*, window_days, latest_us - window_days * 86400000000 as start_us
-            from series cross join (values (7), (30), (90)) windows(window_days)
-        ),
-        measured as (
-            select subject_id, any_value(subject_type) as subject_type, metric, window_days,
-                   arg_max(value, place) as latest_value, max(observed_at) as latest_at,
-                   arg_max(value, place) filter (at_us <= start_us) as baseline_value,
-                   max(observed_at) filter (at_us <= start_us) as baseline_at,
-                   count(*) filter (at_us >= start_us) as observation_count,
-                   max(gap_us) filter (at_us > start_us) / 86400e6 as longest_gap_days,
-                   (max(latest_us) - max(at_us) filter (at_us <= start_us)) / 86400e6 as baseline_age_days
-            from placed group by subject_id, metric, window_days
-        )
-        select subject_id, subject_type, metric, window_days, latest_value, latest_at, baseline_value, baseline_at,
-               latest_value - baseline_value as change,
-               (latest_value - baseline_value) / nullif(baseline_value, 0) as change_share,
-               observation_count, longest_gap_days,
-               baseline_at is null or baseline_age_days > window_days * 1.25 + 1
-                   or coalesce(longest_gap_days > 8, false) as has_gap
-        from measured
-    """,
+    "growth_windows": growth_windows_of("metric_snapshots"),
     "handle_history": """
         -- Which handle an account had from when to when, as far as answers told: times of the first and the last
         -- answer of each unbroken row of answers with the same handle. is_current: no later answer tells another one.

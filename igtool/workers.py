@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from igtool.stages.base import Context, Output, Reject, Stage
 
-_WAITING = 3
+_WAITING = 8
 """Pieces given to each worker ahead of time, so that it has work while a commit keeps this process busy."""
 
 HEAD = ["item_id", "fingerprint", "known"]
@@ -119,7 +119,7 @@ class Workers:
         self._number += 1
         _write(path, piece)
         worker.send(str(path))
-        return _Sent(piece.select(HEAD), path, worker)
+        return _Sent(head_of(piece), path, worker)
 
     def _result(self, sent: _Sent, context: Context) -> tuple[pa.Table, Output]:
         answer = sent.worker.receive()
@@ -134,6 +134,11 @@ class Workers:
                 _beside(sent.path, name).unlink()
         sent.path.unlink()
         return sent.head, output
+
+
+def head_of(piece: pa.Table) -> pa.Table:
+    """A copy of ``HEAD``: columns from DuckDB share one memory, and a view of one of them would keep the bodies."""
+    return piece.select(HEAD).take(pa.array(range(piece.num_rows)))
 
 
 def process(stage: Stage, rows: pa.Table, context: Context) -> Output:

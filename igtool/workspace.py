@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from igtool import history
 from igtool.errors import UsageError
 from igtool.lake import Lake
 from igtool.lake_sql import quote
@@ -73,11 +74,16 @@ class Workspace:
             raise UsageError(f"there is no table {name!r}; there are: {', '.join([*TABLES, *VIEWS])}")
         return self.sql(f"from {quote(name)}")
 
-    def show(self, handle: str) -> list[dict[str, Any]]:
+    def show(self, handle: str, as_of: str | date | datetime | None = None) -> list[dict[str, Any]]:
         """Everything about the creators with this handle or creator id, one dict each.
 
-        Raises UsageError, with handles that come close, when there is none.
+        With ``as_of`` what was known then (`igtool.history`): a date means the end of that day, UTC. Raises UsageError,
+        with handles that come close, when there is none; or, with ``as_of``, when nothing was known of it yet.
         """
+        if as_of is not None:
+            moment = history.moment_of(as_of)
+            with self.reader() as lake:
+                return history.as_of(lake, handle, moment)
         name = handle.strip().removeprefix("@").lower()
         with self.reader() as lake:
             found = lake.rows(
@@ -86,7 +92,7 @@ class Workspace:
                 (name, name, name),
             )
             if not found:
-                raise UsageError(f"there is no creator {handle!r}{_close_to(lake, name)}")
+                raise UsageError(f"there is no creator {handle!r}{history.close_to(lake, name)}")
             return [_about(lake, row["creator_id"]) for row in found]
 
 
@@ -95,15 +101,6 @@ def open_workspace(path: Path | str | None = None) -> Workspace:
     from igtool.settings import load
 
     return Workspace(load(Path(path) if path is not None else None))
-
-
-def _close_to(lake: Lake, name: str) -> str:
-    close = lake.rows(
-        "select distinct handle, jaro_winkler_similarity(handle, ?) as likeness from accounts "
-        "where handle is not null order by likeness desc, handle limit 3",
-        (name,),
-    )
-    return f"; close are: {', '.join(row['handle'] for row in close)}" if close else "; the database is empty"
 
 
 def _about(lake: Lake, creator_id: str) -> dict[str, Any]:
@@ -119,10 +116,12 @@ def _about(lake: Lake, creator_id: str) -> dict[str, Any]:
     for table in ("niches", "profiles"):
         rows = lake.rows(f"from {quote(table)} where creator_id = ?", one)
         creator[table] = rows[0] if rows else None
-    creator["engagement"] = lake.rows(
-        "select e.* from engagement e join creator_links l using (account_id) where l.creator_id = ? order by all",
-        one,
-    )
+    accounts = [account["account_id"] for account in creator["accounts"]]
+    for view, key in (("engagement", "account_id"), ("posting", "account_id"), ("growth_windows", "subject_id")):
+        # A list in the query, unlike a join, reaches through the windows of a view: only these accounts are read.
+        marks = ", ".join("?" for _ in accounts)
+        query = f"from {view} where {key} in ({marks}) order by all"
+        creator[view.removesuffix("_windows")] = lake.rows(query, accounts) if accounts else []
     creator["newest_items"] = lake.rows(
         "select c.content_id, c.type, c.published_at, c.title_or_caption, c.like_count, c.comment_count, "
         "c.view_count, c.url from content_items c join creator_links l using (account_id) where l.creator_id = ? "

@@ -8,7 +8,9 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from igtool.arrow import Rows, arrow_table
 from igtool.errors import UsageError
+from igtool.schema import TABLES
 from igtool.stages.base import Context, Output, Reject, Stage
 
 
@@ -27,7 +29,7 @@ class Capitals(Stage):
     batch_size: ClassVar[int] = 10
     streamed: ClassVar[bool] = True
 
-    def process(self, batch: pa.Table, context: Context) -> Output:  # noqa: ARG002 - a pure function of the batch
+    def process(self, batch: pa.Table, context: Context) -> Output:
         """``crash`` is an error, ``refuse`` an error of igtool, ``empty`` a reject, ``die N`` a kill but in process N.
 
         ``where`` gives the process that made the row: the only one that is no pure function.
@@ -47,5 +49,17 @@ class Capitals(Stage):
                 continue
             rows.append({"creator_id": item, "name": str(os.getpid()) if word == "where" else body.upper()})
             output.done.append(item)
-        output.tables["creators"] = rows
+        output.tables["creators"] = self.given(rows)
         return output
+
+    def given(self, rows: list[dict[str, str]]) -> Rows:
+        """The rows as the stage gives them back."""
+        return arrow_table(TABLES["creators"], rows)
+
+
+class CapitalsAsDicts(Capitals):
+    """The same, with rows that name only what they know."""
+
+    def given(self, rows: list[dict[str, str]]) -> Rows:
+        """The rows as they are."""
+        return rows

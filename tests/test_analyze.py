@@ -178,7 +178,7 @@ def test_niche_of_a_list(tables: Tables) -> None:
     tables.watch("youtube", "eva", GENRE="Food")
     rows = tables.analyze()
     assert [rows[c]["primary_niche"] for c in ("c1", "c2", "c3")] == ["soccer", "music", None]
-    assert [rows[c]["content_topics"] for c in ("c1", "c2", "c3")] == [["soccer", "zumbique"], ["música"], []]
+    assert [rows[c]["content_topics"] for c in ("c1", "c2", "c3")] == [["soccer"], ["música"], []]
     assert rows["c1"]["methods"]["primary_niche"] == rows["c1"]["profile_methods"]["content_topics"] == "list"
     assert rows["c1"]["methods"]["content_style"] == "none"
     assert rows["c1"]["evidence"]["primary_niche"] == {"quotes": ["Soccer"]}
@@ -268,7 +268,9 @@ def test_posting_pattern(tables: Tables) -> None:
     row = tables.analyze()["c1"]
     pattern = row["posting_pattern"]
     assert pattern["frequency"] == pytest.approx(11 / (23 / 7), abs=1e-3)
-    assert pattern["best_time_to_post"] == {"weekday": "monday", "hour_utc": 18, "items": 4, "basis": "engagement"}
+    assert pattern["median_gap_days"] == 1
+    assert pattern["best_time_to_post"] == {"weekday": "monday", "hour": 18, "items": 4, "basis": "engagement"}
+    assert (pattern["best_hours"], pattern["time_zone"]) == ([18], "UTC")
     assert pattern["content_mix"] == {"post": 0.3333, "reel": 0.6667}
     assert (pattern["items"], pattern["from"], pattern["to"]) == (
         12,
@@ -276,14 +278,48 @@ def test_posting_pattern(tables: Tables) -> None:
         "2024-03-27T18:30:00Z",
     )
     assert row["engagement"] == {
-        "engagement_rate": pytest.approx((4 * 110 + 4 * 10) / 8 / 1000),
+        "account_id": account,
+        "engagement_rate": pytest.approx((110 + 10) / 2 / 1000),
+        "rated_items": 8,
         "median_likes": 55,
         "median_comments": 5,
         "median_views": 500,
+        "median_plays": None,
         "items": 12,
     }
     assert row["engagement_style"] == "typical"
     assert row["profile_methods"]["posting_pattern"] == "sql"
+
+
+def test_hours_are_those_of_the_creators_country(tables: Tables) -> None:
+    """18:30 UTC is 19:30 in Spain in winter; in a country with several clocks it stays UTC, and says so."""
+    account = tables.creator(1)
+    for week in range(3):
+        tables.item(account, week * 7, like_count=5, comment_count=1)
+    before = tables.fingerprints()
+    seen = []
+    for country in ("ES", "US", "XX", None):
+        tables.db.execute("update creators set country = ?", [country])
+        pattern = tables.analyze()["c1"]["posting_pattern"]
+        seen.append((pattern["time_zone"], pattern["best_time_to_post"]["hour"], pattern["best_hours"]))
+        assert (tables.fingerprints() == before) == (country is None)
+    assert seen == [("Europe/Madrid", 19, [19]), ("UTC", 18, [18]), ("UTC", 18, [18]), ("UTC", 18, [18])]
+
+
+def test_engagement_is_that_of_the_largest_account_with_a_rate(tables: Tables) -> None:
+    """Rates by followers and by views are not mixed; the style is that of Instagram, of which typical rates are."""
+    channel = tables.creator(1, platform="youtube", followers_count=90_000)
+    profile = tables.creator(1, followers_count=50_000)
+    tables.creator(2, followers_count=50_000)
+    tables.item(profile, 0, like_count=2400, comment_count=100)
+    tables.item(channel, 0, like_count=9, comment_count=1, view_count=100, type="video")
+    engagement = tables.analyze()["c1"]["engagement"]
+    assert (engagement["account_id"], engagement["engagement_rate"]) == (channel, 0.1)
+    assert tables.analyze()["c1"]["engagement_style"] == "high"
+    tables.db.execute("update content_items set view_count = null")
+    engagement = tables.analyze()["c1"]["engagement"]
+    assert (engagement["account_id"], engagement["engagement_rate"]) == (profile, 0.05)
+    assert tables.analyze()["c2"]["engagement"] is None
 
 
 def test_best_time_needs_enough_items(tables: Tables) -> None:

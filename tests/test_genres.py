@@ -14,7 +14,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from igtool.errors import ConfigError
-from igtool.genres import load, read, split_genres
+from igtool.genres import GenreNames, load, read, split_genres
+from igtool.health import doctor
+from igtool.settings import Settings
 from igtool.vocabulary import fold, tokens
 
 NAMES = tuple(load().niches)
@@ -197,3 +199,18 @@ def test_real_list() -> None:
             right.append(plain(split_genres(cells[handle]).names) == true)
     assert len(right) > 1000
     assert sum(right) / len(right) > 0.985
+
+
+def test_doctor_reads_the_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how many names there are, and a broken file fails it with what to do."""
+
+    def broken() -> GenreNames:
+        raise ConfigError("genres.toml: 'Art' and 'art' differ in case or accents only: keep one")
+
+    good = {check.name: check for check in doctor(Settings(workspace=tmp_path))}["vocabulary"]
+    assert (good.ok, good.detail) == (True, f"{len(load().niches)} names of genres")
+    monkeypatch.setattr("igtool.genres.load", broken)
+    bad = {check.name: check for check in doctor(Settings(workspace=tmp_path))}["vocabulary"]
+    assert not bad.ok
+    assert "keep one" in bad.detail
+    assert "igtool/vocabulary" in bad.fix

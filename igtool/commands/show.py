@@ -1,40 +1,39 @@
-"""``igtool show``: one creator on one screen."""
+"""``igtool show``: one creator on one screen, as it is or as it was known earlier."""
 
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from igtool.console import cell, make_console, print_rows
 from igtool.counts import format_count
 from igtool.text import one_line
 
+Row = dict[str, Any]
 
-def print_creator(creator: dict[str, Any]) -> None:
+_GROWN = ("followers", "posts", "views")
+
+
+def print_creator(creator: Row) -> None:
     """Name and niche first, then accounts with their source, numbers, profile and newest items."""
-    from rich.markup import escape
-
-    console = make_console()
-
-    def line(label: str, value: Any) -> None:
-        if value not in (None, "", [], "null"):
-            console.print(f"  [dim]{label:<17}[/dim] {escape(one_line(str(value), 400))}")
-
-    console.print(f"[bold]{escape(one_line(creator['name'] or '', 80))}[/bold]  {creator['creator_id']}")
+    _print_name(creator)
     niches, profile = creator["niches"] or {}, creator["profiles"] or {}
-    line("followers", format_count(creator["total_followers_count"]))
+    _line("followers", format_count(creator["total_followers_count"]))
     niche = niches.get("primary_niche")
     if niche:
         others = cell(niches.get("secondary_niches"))
-        line("niche", f"{niche} ({niches['confidence_score']:.2f})" + (f", also {others}" if others else ""))
-    line("style", niches.get("content_style"))
-    line("summary", niches.get("llm_summary"))
-    line("topics", cell(profile.get("content_topics")))
+        _line("niche", f"{niche} ({niches['confidence_score']:.2f})" + (f", also {others}" if others else ""))
+    _line("style", niches.get("content_style"))
+    _line("summary", niches.get("llm_summary"))
+    _line("topics", cell(profile.get("content_topics")))
     pattern = json.loads(profile.get("posting_pattern") or "null") or {}
     for name, value in pattern.items():
-        line(name.replace("_", " "), json.dumps(value) if isinstance(value, (dict, list)) else value)
-    line("engagement style", profile.get("engagement_style"))
-    line("brand fit", cell(profile.get("brand_fit")))
+        _line(name.replace("_", " "), json.dumps(value) if isinstance(value, (dict, list)) else value)
+    _print_engagement(creator)
+    _line("engagement style", profile.get("engagement_style"))
+    _line("brand fit", cell(profile.get("brand_fit")))
+    _print_growth(creator)
     accounts = [
         {
             "account": account["account_id"],
@@ -48,15 +47,87 @@ def print_creator(creator: dict[str, Any]) -> None:
         for account in creator["accounts"]
     ]
     print_rows(accounts)
+    _print_bios(creator)
+    _print_items(creator)
+
+
+def print_earlier(creator: Row) -> None:
+    """What ``igtool.history`` found: each number with the time of the snapshot that it is from."""
+    _print_name(creator)
+    _line("as of", f"{creator['as_of']:%Y-%m-%d %H:%M} UTC, first seen {creator['first_observed_at']:%Y-%m-%d %H:%M}")
+    _line("followers", format_count(creator["total_followers_count"]))
+    _print_engagement(creator)
+    for rhythm in creator["posting"]:
+        _line("items a week", f"{rhythm['account_id']} {cell(rhythm['items_per_week']) or 'unknown'}")
+    for part in creator["content_mix"]:
+        _line("content", f"{part['account_id']} {part['type']}: {part['items']} ({part['share']:.0%})")
+    _print_growth(creator)
+    print_rows(
+        [
+            {
+                "account": account["account_id"],
+                "handle": account["handle"],
+                "metric": metric,
+                "count": snapshot["value"],
+                "observed": snapshot["observed_at"],
+                "source": snapshot["source"],
+            }
+            for account in creator["accounts"]
+            for metric, snapshot in account["snapshots"].items()
+        ],
+        title="counts by snapshot",
+    )
+    _print_bios(creator)
+    _print_items(creator)
+    _line("items until then", creator["item_count"])
+    _line("not known then", f"{', '.join(creator['not_known_then'])}: accounts are linked as they are now")
+
+
+def _line(label: str, value: Any) -> None:
+    from rich.markup import escape
+
+    if value not in (None, "", [], "null"):
+        make_console().print(f"  [dim]{label:<17}[/dim] {escape(one_line(str(value), 400))}")
+
+
+def _print_name(creator: Row) -> None:
+    from rich.markup import escape
+
+    make_console().print(f"[bold]{escape(one_line(creator['name'] or '', 80))}[/bold]  {creator['creator_id']}")
+
+
+def _print_engagement(creator: Row) -> None:
+    """Of each account its rate, and of what it is a share; ``unknown`` where it has items without one."""
+    for row in creator["engagement"]:
+        of = "views" if row["platform"] == "youtube" else "followers"
+        rate = row["engagement_rate"]
+        told = "unknown" if rate is None else f"{rate:.2%} of {of}, median of {row['rated_items']} items"
+        _line("engagement rate", f"{row['account_id']} {told}")
+
+
+def _print_growth(creator: Row) -> None:
+    """Changes over 7, 30 and 90 days that two snapshots tell."""
+    for row in creator["growth"]:
+        if row["change"] is not None and row["metric"] in _GROWN and not row["has_gap"]:
+            share = f" ({row['change_share']:+.1%})" if row["change_share"] is not None else ""
+            told = f"{row['subject_id']} {row['metric']} {row['change']:+d}{share} in {row['window_days']} days"
+            _line("growth", f"{told}, until {row['latest_at']:%Y-%m-%d}")
+
+
+def _print_bios(creator: Row) -> None:
     for account in creator["accounts"]:
-        line(f"bio @{account['handle']}", account["bio"])
-    items = [
+        _line(f"bio @{account['handle']}", account["bio"])
+
+
+def _print_items(creator: Row) -> None:
+    items: list[dict[str, str | datetime | None]] = [
         {
             "published": item["published_at"],
             "type": item["type"],
             "likes": format_count(item["like_count"]),
             "comments": format_count(item["comment_count"]),
             "views": format_count(item["view_count"]),
+            **({"observed": item["observed_at"]} if "observed_at" in item else {}),
             "text": one_line(item["title_or_caption"] or "", 70),
         }
         for item in creator["newest_items"]

@@ -10,25 +10,26 @@ import pyarrow as pa
 
 from igtool import vocabulary
 from igtool.encoders.base import Encoder
+from igtool.engagement import content_mix_of, engagement_of, posting_of
 from igtool.portrait import Portrait, spaces_of
+from igtool.posting import slots_of, zones_of_countries
 from igtool.stages.base import Context, Output, Row, Stage
 from igtool.zero_shot import Scores
 
 ITEMS = 50
-"""How many of the newest items of all accounts together are read."""
+"""How many of the newest items of all accounts together are read; engagement has windows of its own."""
 
 _ROWS = f"""
-    with linked as (
+    with zones as ({zones_of_countries()}),
+    linked as (
         select l.creator_id as item_id, a.*
         from creator_links l join accounts a using (account_id)
         where l.creator_id in (select item_id from batch)
     ),
     posted as (
-        select l.item_id, l.platform as account_platform, l.followers_count, c.*,
-               make_timestamp(epoch_us(c.published_at)) as utc,
-               if(c.like_count is null and c.comment_count is null, null,
-                  coalesce(c.like_count, 0) + coalesce(c.comment_count, 0)) as reactions
+        select l.item_id, c.*, timezone(coalesce(z.time_zone, 'UTC'), c.published_at) as local_at
         from linked l join content_items c using (account_id)
+        join creators on creators.creator_id = l.item_id left join zones z on z.country = creators.country
         qualify row_number() over (
             partition by l.item_id order by c.published_at desc nulls last, c.content_id
         ) <= {ITEMS}
@@ -38,47 +39,36 @@ _ROWS = f"""
                list(struct_pack(
                    content_id, hashtags,
                    text := concat_ws(chr(10), left(title_or_caption, 2200), left(description, 300))
-               ) order by published_at desc nulls last, content_id) as items
+               ) order by published_at desc nulls last, content_id) as items,
+               count(*) as item_count
         from posted group by item_id
     ),
     mixed as (
-        select item_id, list(struct_pack(type, share) order by type) as content_mix
-        from (
-            select item_id, type, round(count(*) / sum(count(*)) over (partition by item_id), 4) as share
-            from posted where type is not null group by item_id, type
-        )
-        group by item_id
+        select item_id, list(struct_pack(type, share := round(share, 4)) order by type) as content_mix
+        from ({content_mix_of("posted", "item_id")}) group by item_id
     ),
-    slotted as (
-        select item_id, dayname(utc) as weekday, hour(utc) as hour_utc, isodow(utc) as day, count(*) as items,
-               count(reactions) as known, median(reactions) as reactions
-        from posted where utc is not null group by all
+    paced as ({posting_of("posted", "item_id")}),
+    best as ({slots_of("posted", "item_id")}),
+    items as (
+        select l.account_id, l.platform, l.followers_count, c.content_id, c.published_at, c.observed_at,
+               c.like_count, c.comment_count, c.view_count, c.play_count
+        from linked l join content_items c using (account_id)
     ),
-    best as (
-        select item_id,
+    engaged as ({engagement_of("items")}),
+    responses as (
+        select l.item_id,
                list(struct_pack(
-                   weekday := lower(weekday), hour_utc, items, basis := if(known >= 3, 'engagement', 'frequency')
-               ) order by known >= 3 desc, if(known >= 3, reactions, 0) desc, items desc, day, hour_utc)[1] as slot
-        from slotted where items >= 2 group by item_id
-    ),
-    counted as (
-        select item_id, count(*) as items,
-               round((count(utc) - 1) / nullif(epoch(max(utc) - min(utc)) / 604800, 0), 3) as items_per_week,
-               strftime(min(utc), '%Y-%m-%dT%H:%M:%SZ') as since,
-               strftime(max(utc), '%Y-%m-%dT%H:%M:%SZ') as until,
-               median(like_count) as median_likes, median(comment_count) as median_comments,
-               median(coalesce(view_count, play_count)) as median_views,
-               round(avg(reactions / nullif(followers_count, 0)), 6) as engagement_rate,
-               round(avg(reactions / nullif(followers_count, 0))
-                   filter (account_platform = 'instagram'), 6) as instagram_rate
-        from posted group by item_id
+                   account_id, platform := l.platform, followers_count := l.followers_count,
+                   engagement_rate := round(engagement_rate, 6), rated_items, median_likes, median_comments,
+                   median_views, median_plays, items
+               ) order by engagement_rate is null, l.followers_count desc nulls last, account_id) as responses
+        from linked l join engaged using (account_id) group by l.item_id
     ),
     known as (
         select item_id,
                list(struct_pack(
                    account_id, category, display_name := left(display_name, 200), bio := left(bio, 5000)
-               ) order by followers_count desc nulls last, account_id) as accounts,
-               max(followers_count) filter (platform = 'instagram') as instagram_followers
+               ) order by followers_count desc nulls last, account_id) as accounts
         from linked group by item_id
     ),
     watched as (
@@ -98,17 +88,23 @@ _ROWS = f"""
         select l.item_id, list(struct_pack(model, field, vector) order by e.embedding_id) as vectors
         from embeddings e join linked l on l.account_id = e.owner_id group by l.item_id
     )
-    select c.creator_id as item_id, c.language, known.accounts, known.instagram_followers, listed.items as texts,
-           told.listed_rows, embedded.vectors, mixed.content_mix, best.slot, counted.* exclude (item_id)
+    select c.creator_id as item_id, c.language, known.accounts, listed.items as texts, embedded.vectors,
+           told.listed_rows, mixed.content_mix, best.slot, best.best_hours,
+           coalesce(zones.time_zone, 'UTC') as time_zone,
+           responses.responses, listed.item_count, paced.items_per_week, paced.median_gap_days,
+           strftime(timezone('UTC', paced.first_published_at), '%Y-%m-%dT%H:%M:%SZ') as since,
+           strftime(timezone('UTC', paced.last_published_at), '%Y-%m-%dT%H:%M:%SZ') as until
     from creators c
     join batch on batch.item_id = c.creator_id
+    left join zones using (country)
     left join known on known.item_id = c.creator_id
     left join listed on listed.item_id = c.creator_id
-    left join told on told.item_id = c.creator_id
     left join embedded on embedded.item_id = c.creator_id
     left join mixed on mixed.item_id = c.creator_id
+    left join paced on paced.item_id = c.creator_id
     left join best on best.item_id = c.creator_id
-    left join counted on counted.item_id = c.creator_id
+    left join responses on responses.item_id = c.creator_id
+    left join told on told.item_id = c.creator_id
     order by c.creator_id
 """
 
@@ -136,7 +132,7 @@ _KEYS = """
         select l.creator_id, sum(s.h) as h, sum(s.n) as n
         from creator_links l join summed s using (account_id) group by l.creator_id
     )
-    select c.creator_id as item_id, md5(concat_ws(' ', c.creator_id, c.language, l.h, l.n)) as fingerprint
+    select c.creator_id as item_id, md5(concat_ws(' ', c.creator_id, c.language, c.country, l.h, l.n)) as fingerprint
     from creators c left join linked l using (creator_id)
 """
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from igtool.arrow import Rows, joined
 from igtool.encoders.base import Encoder
-from igtool.schema import TABLES
+from igtool.schema import written
 
 Row = dict[str, Any]
 
@@ -46,7 +46,7 @@ class Output:
         """Take what ``other`` holds too."""
         for name, rows in other.tables.items():
             before = self.tables.get(name)
-            self.tables[name] = rows if before is None else joined(TABLES[name], [before, rows])
+            self.tables[name] = rows if before is None else joined(written(name), [before, rows])
         self.done += other.done
         self.rejects += other.rejects
         self.variants |= other.variants

@@ -13,7 +13,7 @@ import msgspec
 
 from igtool.platforms import values
 from igtool.platforms.base import Account, Answer, ContentItem, Outcome, Parsed, Refused, Shape, Top
-from igtool.platforms.shapes.instagram_rows import PLATFORM, account_of, add_page, item_id, item_url, media_id
+from igtool.platforms.shapes.instagram_rows import PLATFORM, account_of, add_page, item_id, item_url, length_s, media_id
 from igtool.platforms.values import Number
 
 _ERRORS: dict[str, Outcome] = {
@@ -203,7 +203,7 @@ def _item(post: _Post, where: str, account: Account) -> ContentItem | Refused:
         comment_count=values.count(post.comments_count, flags),
         view_count=values.count(post.video_view_count, flags),
         play_count=values.count(post.video_play_count, flags),
-        duration_s=post.video_duration,
+        duration_s=length_s(post.video_duration, flags),
         media_urls=values.distinct([post.display_url, *(post.images or ()), *children]),
         is_declared=post.is_sponsored,
     )

@@ -124,7 +124,9 @@ def _profile(top: Top, _: Answer) -> Parsed | None:
     is_profile = any(fields.value(PROFILE[column]) is not None for column in PROFILE_EVIDENCE)
     if not is_profile and not any(_is_like_a_post(raw) for _, raw in posts):
         return None
-    return add_page(Parsed(accounts=[_account(fields, who, is_profile=is_profile)]), _posts(posts, who))
+    account = _account(fields, who, is_profile=is_profile)
+    account.is_profile = is_profile and account.bio is not None  # the rounded counts of a list replace no real ones
+    return add_page(Parsed(accounts=[account]), _posts(posts, who))
 
 
 def _post_record(top: Top, _: Answer) -> Parsed | None:

@@ -14,6 +14,9 @@ _ALPHABET = {
 _LONGEST_SHORTCODE = 11
 """64 bits; what follows it in the address of a private post is a key."""
 
+_LONGEST_S = 1e7
+"""Four months: no post is longer, also not a live broadcast."""
+
 
 def account_of(user_id: str | None, handle: str | None = None) -> str:
     """``instagram:<user id>``, or the stand-in ``instagram:@<handle>`` where the id is unknown."""
@@ -44,6 +47,14 @@ def item_url(shortcode: str | None, kind: str) -> str | None:
     if not shortcode:
         return None
     return f"https://www.instagram.com/{'reel' if kind == 'reel' else 'p'}/{shortcode}/"
+
+
+def length_s(seconds: float | None, flags: list[str]) -> float | None:
+    """The length of a video; None with the flag ``bad-duration`` where it can be none."""
+    if seconds is None or 0 <= seconds < _LONGEST_S:
+        return seconds
+    flags.append("bad-duration")
+    return None
 
 
 def add_page(parsed: Parsed, items: Iterable[ContentItem | Refused]) -> Parsed:

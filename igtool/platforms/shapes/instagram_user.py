@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from igtool.platforms import values
 from igtool.platforms.base import Account, Answer, ContentItem, Outcome, Parsed, Refused, Shape, Top
-from igtool.platforms.shapes.instagram_rows import PLATFORM, account_of, item_id, item_url
+from igtool.platforms.shapes.instagram_rows import PLATFORM, account_of, item_id, item_url, length_s
 from igtool.platforms.values import Number
 
 E = TypeVar("E")
@@ -295,7 +295,7 @@ def _post(node: _Node, user_id: str) -> ContentItem:
         comment_count=_count(node.edge_media_to_comment or node.edge_media_to_parent_comment, flags),
         view_count=values.count(node.video_view_count, flags),
         play_count=values.count(node.video_play_count, flags),
-        duration_s=node.video_duration,
+        duration_s=length_s(node.video_duration, flags),
         media_urls=_pictures(node),
         is_declared=_declared(node),
     )

@@ -17,7 +17,7 @@ import msgspec
 
 from igtool.platforms import values
 from igtool.platforms.base import Account, Answer, ContentItem, Parsed, Refused, Shape, Top
-from igtool.platforms.shapes.instagram_rows import PLATFORM, account_of, add_page, item_id, item_url
+from igtool.platforms.shapes.instagram_rows import PLATFORM, account_of, add_page, item_id, item_url, length_s
 from igtool.platforms.values import Number
 
 _BUSINESS = frozenset({2, 3})
@@ -215,10 +215,17 @@ def _edges(top: Top, _: Answer) -> Parsed | None:
 
 
 def _connection(top: Top, answer: Answer) -> Parsed | None:
+    """The posts of every connection of the answer; there is one as a rule."""
+    found: Parsed | None = None
     for name, raw in keys(top["data"]).items():
         if name.startswith(_CONNECTION) and keys(raw).keys() >= {"edges", "page_info"}:
-            return _edges(keys(raw), answer)
-    return None
+            page = _edges(keys(raw), answer)
+            if found is None or page is None:
+                found = found or page
+            else:
+                found.content_items += page.content_items
+                found.lost += page.lost
+    return found
 
 
 def _entries(raw: msgspec.Raw) -> list[msgspec.Raw] | None:
@@ -276,7 +283,7 @@ def _post(media: _Media, where: str, owner: _Owner | None) -> ContentItem | Refu
         comment_count=values.count(media.comment_count, flags),
         view_count=values.count(media.view_count, flags),
         play_count=values.count(media.ig_play_count if media.play_count is None else media.play_count, flags),
-        duration_s=media.video_duration,
+        duration_s=length_s(media.video_duration, flags),
         media_urls=_pictures(media),
         is_declared=_declared(media),
     )

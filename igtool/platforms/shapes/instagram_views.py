@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from igtool.platforms.base import Answer, Parsed, Refused, Shape, Top
@@ -24,21 +26,19 @@ _EDGES = msgspec.json.Decoder(_Edges)
 _LIST = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _NAMED = msgspec.json.Decoder(Named)
 _NULL = msgspec.Raw(b"null")
-_TIMELINE = "edge_owner_to_timeline_media"
-_TIMELINE_PAGE = {shape.name: shape.read for shape in instagram_user.SHAPES}["instagram/web_profile_info"]
 _HASHTAG = ("edge_hashtag_to_media", "edge_hashtag_to_top_posts")
 _ONE_POST = ("shortcode_media", "xdt_shortcode_media")
 
 
-def _below_graphql(top: Top, answer: Answer) -> Parsed | None:
-    return _view(keys(top["graphql"]), answer)
+def _below_graphql(top: Top, _: Answer) -> Parsed | None:
+    return _view(keys(top["graphql"]))
 
 
-def _below_data(top: Top, answer: Answer) -> Parsed | None:
-    return _view(keys(top["data"]), answer) or _reel(keys(top["data"]))
+def _below_data(top: Top, _: Answer) -> Parsed | None:
+    return _view(keys(top["data"])) or _reel(keys(top["data"]))
 
 
-def _view(layer: Top, answer: Answer) -> Parsed | None:
+def _view(layer: Top) -> Parsed | None:
     """One post, or the posts of a hashtag, as GraphQL answers have them."""
     for name in _ONE_POST:
         if keys(layer.get(name, _NULL)).keys() >= {"id", "shortcode"}:
@@ -85,7 +85,7 @@ def _shared_data(top: Top, answer: Answer) -> Parsed | None:
             pages = _LIST.decode(raw)
         except msgspec.ValidationError:
             continue
-        for page in map(keys, pages):
+        for page in map(keys, pages or ()):
             for shape in _PAGES:
                 parsed = shape.read(page, answer) if shape.keys <= page.keys() else None
                 if parsed is not None:

@@ -16,7 +16,7 @@ import msgspec
 from igtool.platforms import values
 from igtool.platforms.base import Account, Answer, ContentItem, Parsed, Refused, Shape, Top
 from igtool.platforms.shapes import instagram_v1
-from igtool.platforms.shapes.instagram_rows import PLATFORM, account_of, add_page, item_id, item_url, media_id
+from igtool.platforms.shapes.instagram_rows import PLATFORM, account_of, add_page, item_id, item_url, length_s, media_id
 from igtool.platforms.values import Number
 
 
@@ -141,7 +141,7 @@ def _item(post: _Post, where: str, account_id: str, flags: list[str]) -> Content
         comment_count=values.count(post.comments_count, flags),
         view_count=values.count(post.views, flags),
         play_count=values.count(post.plays, flags),
-        duration_s=post.duration if post.video_duration is None else post.video_duration,
+        duration_s=length_s(post.duration if post.video_duration is None else post.video_duration, flags),
         media_urls=values.distinct([post.src or post.thumb, *(post.src_attached or ())]),
     )
 

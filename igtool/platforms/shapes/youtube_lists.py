@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
@@ -22,14 +22,18 @@ from igtool.platforms.values import Number
 PLATFORM = "youtube"
 
 SHORT_S = 60
-"""A video of up to this many seconds is a short; the API does not say which are. Upright ones may have 180 since
-15 October 2024 (https://support.google.com/youtube/answer/15424877), but the API does not tell upright ones either."""
+"""A video of up to this many seconds is a short; the API does not say which are. Upright and square ones may have 180
+since 15 October 2024, but the API does not say either which those are."""
 
 _OPENING = 1_000
 """Within so many bytes a list that is not empty has begun its first item."""
 
 _SIZES = ("maxres", "standard", "high", "medium", "default")
 """Names of thumbnails, largest first."""
+
+
+Id = Annotated[str, msgspec.Meta(pattern=r"^\S*\Z")]
+"""An id of a channel or a video; with white space in it, it is none."""
 
 
 class Thumbnail(msgspec.Struct):
@@ -63,7 +67,7 @@ class _Topics(msgspec.Struct, rename="camel"):
 
 
 class _Channel(msgspec.Struct, rename="camel"):
-    id: str | None = None
+    id: Id | None = None
     snippet: _ChannelSnippet | None = None
     statistics: _ChannelStatistics | None = None
     status: _Status | None = None
@@ -73,7 +77,7 @@ class _Channel(msgspec.Struct, rename="camel"):
 class _VideoSnippet(msgspec.Struct, rename="camel"):
     title: str | None = None
     description: str | None = None
-    channel_id: str | None = None
+    channel_id: Id | None = None
     channel_title: str | None = None
     published_at: str | None = None
     thumbnails: dict[str, Thumbnail] | None = None
@@ -94,7 +98,7 @@ class _Placement(msgspec.Struct, rename="camel"):
 
 
 class _Video(msgspec.Struct, rename="camel"):
-    id: str | None = None
+    id: Id | None = None
     snippet: _VideoSnippet | None = None
     statistics: _VideoStatistics | None = None
     content_details: _VideoDetails | None = None
@@ -252,7 +256,7 @@ _LISTS = frozenset(f"{kind}ListResponse" for kind in _RESOURCES)
 
 def shapes_of(kind: str, decoder: msgspec.json.Decoder[Any], add: Add) -> tuple[Shape, Shape]:
     """How to read a list of ``kind``, and one resource of it."""
-    listed = f"{kind}ListResponse"
+    listed = f"{kind.removesuffix('Result')}ListResponse"  # the list of searchResult is searchListResponse
     return (
         Shape(listed.replace("#", "/"), frozenset({"kind", "items"}), partial(read_list, listed, decoder, add)),
         Shape(kind.replace("#", "/"), frozenset({"kind", "etag"}), partial(read_one, kind, decoder, add)),

@@ -16,7 +16,7 @@ import msgspec
 
 from igtool.platforms import values
 from igtool.platforms.base import Account, Answer, Parsed, Refused, Shape, Top, account_id
-from igtool.platforms.shapes.youtube_lists import PLATFORM, Thumbnail, kind_of, name_channel, picture, shapes_of
+from igtool.platforms.shapes.youtube_lists import PLATFORM, Id, Thumbnail, kind_of, name_channel, picture, shapes_of
 
 _NAMING = ("searchResult", "playlistItem", "playlist", "activity")
 _ABOUT_NONE = (
@@ -37,9 +37,9 @@ _ABOUT_NONE = (
 class _Snippet(msgspec.Struct, rename="camel"):
     """In a playlist ``channelId`` is its owner, ``videoOwnerChannelId`` that of a video in it."""
 
-    channel_id: str | None = None
+    channel_id: Id | None = None
     channel_title: str | None = None
-    video_owner_channel_id: str | None = None
+    video_owner_channel_id: Id | None = None
     video_owner_channel_title: str | None = None
     title: str | None = None
     description: str | None = None
@@ -48,13 +48,13 @@ class _Snippet(msgspec.Struct, rename="camel"):
 
 
 class _Found(msgspec.Struct, rename="camel"):
-    channel_id: str | None = None
+    channel_id: Id | None = None
 
 
 class _Item(msgspec.Struct):
     """The id of a search result is an object; without ``part=snippet`` nothing is named."""
 
-    id: _Found | str | None = None
+    id: _Found | Id | None = None
     snippet: _Snippet | None = None
 
 
@@ -100,17 +100,15 @@ def _read_statistics(top: Top, _: Answer) -> Parsed | None:
     raise Refused("missing-field", "id (the statistics of a channel do not say whose they are)")
 
 
-def _nothing_of(kind: str) -> tuple[Shape, Shape]:
-    listed = f"{kind}ListResponse"
-    return (
-        Shape(f"youtube/{listed}", frozenset({"kind", "items"}), partial(_read_nothing, frozenset({f"youtube#{listed}"}))),
-        Shape(f"youtube/{kind}", frozenset({"kind", "etag"}), partial(_read_nothing, frozenset({f"youtube#{kind}"}))),
-    )
+def _nothing_of(kind: str) -> Shape:
+    """A resource and a list of them, told by the kind alone."""
+    kinds = frozenset({f"youtube#{kind}", f"youtube#{kind}ListResponse"})
+    return Shape(f"youtube/{kind}", frozenset({"kind"}), partial(_read_nothing, kinds))
 
 
 SHAPES = (
     *(shape for kind in _NAMING for shape in shapes_of(f"youtube#{kind}", _ITEM, _add)),
-    *(shape for kind in _ABOUT_NONE for shape in _nothing_of(kind)),
+    *map(_nothing_of, _ABOUT_NONE),
     Shape(
         "youtube/channelStatistics",
         frozenset({"viewCount", "subscriberCount", "hiddenSubscriberCount", "videoCount"}),
