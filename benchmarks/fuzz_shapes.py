@@ -16,6 +16,7 @@ import argparse
 import json
 import random
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
@@ -24,6 +25,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pyarrow as pa
@@ -181,6 +183,44 @@ def run(
     return checked(((mutated(one, words, rng), one.subject) for one in chosen), name)
 
 
+def guided(runs: int, found: dict[str, list[Seed]], words: Sequence[str]) -> None:
+    """``runs`` changed payloads of all shapes, those first that reach new branches; does not return."""
+    import atheris  # an environment of its own has it: see the top
+
+    for name in [name for name in sys.modules if name.startswith("igtool.platforms")]:
+        for function in vars(sys.modules[name]).values():
+            if isinstance(function, FunctionType) and function.__module__ == name:
+                atheris.instrument_func(function)
+    waiting: list[tuple[bytes, str | None]] = []
+    outcomes: Counter[str] = Counter()
+    rules: Counter[str] = Counter()
+    start = time.perf_counter()
+
+    def look(data: bytes) -> None:
+        waiting.append((data, "some.one"))
+        parse(data, subject="some.one", observed_at=WHEN)
+        if len(waiting) == _BATCH:
+            counted, findings = checked(waiting, "guided")
+            outcomes.update(counted)
+            rules.update(f"{finding.shape}: {finding.rule}" for finding in findings)
+            waiting.clear()
+            if outcomes.total() % (runs // 10 // _BATCH * _BATCH or _BATCH) == 0:
+                seconds = round(time.perf_counter() - start, 1)
+                print(json.dumps({"inputs": outcomes.total(), "seconds": seconds, "findings": rules}), flush=True)
+
+    def change(data: bytes, most: int, seed: int) -> bytes:
+        try:
+            return mutated(Seed(data, None), words, random.Random(seed))[:most]
+        except (ValueError, TypeError, RecursionError):
+            return bytes(atheris.Mutate(data, most))
+
+    with tempfile.TemporaryDirectory() as folder:
+        for place, seed in enumerate(seed for own in found.values() for seed in own):
+            (Path(folder) / str(place)).write_bytes(seed.body)
+        atheris.Setup([sys.argv[0], f"-runs={runs}", "-max_len=8000", folder], look, custom_mutator=change)
+        atheris.Fuzz()
+
+
 def main() -> None:
     """Fuzz every shape, or one, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -188,10 +228,13 @@ def main() -> None:
     parser.add_argument("--shape", help="only this one")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--atheris", type=int, metavar="INPUTS", help="guided by coverage, all shapes together")
     options = parser.parse_args()
     start = time.perf_counter()
     found = seeds()
     words = words_of([seed for own in found.values() for seed in own])
+    if options.atheris:
+        guided(options.atheris, found, words)
     chosen = {name: own for name, own in found.items() if options.shape in (None, name)}
     counts: dict[str, Counter[str]] = {}
     rules: Counter[str] = Counter()

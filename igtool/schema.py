@@ -265,8 +265,8 @@ _TABLES = (
         creator_id VARCHAR -- the creator
         user_style JSON -- persona, tone, interests
         content_topics VARCHAR[] -- what the content is about, most frequent first
-        posting_pattern JSON -- frequency (items a week), best_time_to_post, content_mix; hours are UTC
-        engagement JSON -- engagement_rate, median_likes, median_comments, median_views, items
+        posting_pattern JSON -- frequency (items a week), gaps, best time and hours with their time_zone, content_mix
+        engagement JSON -- of the largest account with a rate: its id, rate, rated items, medians, items
         audience_type VARCHAR -- who it is for; NULL when no method could tell
         engagement_style VARCHAR -- how the audience reacts, from the engagement rate of its follower band
         brand_fit VARCHAR[] -- kinds of brand that fit; NULL when no method could tell

@@ -155,6 +155,8 @@ def tier_query(now: datetime, tiers: Tiers) -> str:
                    p.recent * 7 / greatest({_LEAST_RATE_DAYS!r}::double, least({RATE_DAYS!r}::double,
                        ({at_s} - p.oldest_s) / 86400)) as items_per_week
             from accounts a left join posting p using (account_id) left join creator_links l using (account_id)
+            where coalesce(a.is_profile, true)  -- whom a post only names is looked at when the user asks for it
+               or (a.platform, a.handle) in (select (platform, handle) from watchlist)
         ), newest as (
             select creator_id, max(own_newest_s) as newest_s from known
             where creator_id is not null group by creator_id

@@ -23,7 +23,7 @@ Row = dict[str, Any]
 MOMENTS = st.sampled_from([None, NOW - timedelta(days=1), NOW])
 ANSWERS = st.sampled_from(["a", "b", "c"])
 EXAMPLES = settings(
-    max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+    max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
 )
 """Examples are small as they come; making a failing one smaller would take minutes of transactions."""
 

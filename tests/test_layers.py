@@ -10,7 +10,8 @@ import igtool
 ROOT = Path(igtool.__file__).parent
 
 ORDER = (
-    ("errors", "schema", "text", "counts", "vocabulary", "lake_errors", "clock", "pacing", "views", "lake_sql", "genres"),
+    ("errors", "schema", "text", "counts", "vocabulary", "lake_errors", "clock", "pacing"),
+    ("views", "lake_sql", "genres", "engagement", "posting"),
     ("arrow", "files", "extensions", "language"),
     ("journal", "settings", "registry", "lists", "progress", "http"),
     ("lake_tables", "lake"),
@@ -18,7 +19,7 @@ ORDER = (
     ("stages",),
     ("workers", "search", "charts"),
     ("runner", "settling"),
-    ("session", "importing", "export", "fill", "report", "health"),
+    ("session", "history", "importing", "export", "fill", "report", "health"),
     ("pipeline", "rebuild", "watchlist", "fetching"),
     ("enrich", "schedule"),
     ("workspace",),

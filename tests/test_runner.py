@@ -8,13 +8,15 @@ from typing import ClassVar
 import pyarrow as pa
 import pytest
 from conftest import NOW
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from igtool.encoders.base import Encoder
 from igtool.errors import IgtoolError, Interrupted
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.progress import Progress
-from igtool.runner import Runner, in_order
+from igtool.runner import Runner, cut, in_order
 from igtool.stages.base import Context, Output, Reject, Stage
 from igtool.stages.normalize import Normalize
 from igtool.stages.resolve import Resolve
@@ -167,3 +169,27 @@ def test_work_of_another_lake_does_not_count(runner: Runner, lake: Lake, journal
 def test_stages_run_in_the_order_of_their_tables() -> None:
     """A stage comes after those that write what it reads, however they are named."""
     assert [stage.name for stage in in_order([Resolve(), Normalize()])] == ["normalize", "resolve"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    sizes=st.lists(st.lists(st.integers(0, 40), max_size=9), max_size=9),
+    items=st.integers(1, 12),
+    limit=st.integers(30, 200),
+)
+def test_pieces_are_bounded_and_hold_every_row_once(sizes: list[list[int]], items: int, limit: int) -> None:
+    """However rows come, in order: no piece has too many, none is cut before it is full, none grows far too large."""
+    numbers = iter(range(1000))
+    schema = pa.schema([("number", pa.int64()), ("body", pa.string())])
+    batches = [
+        pa.RecordBatch.from_pylist([{"number": next(numbers), "body": "x" * size} for size in batch], schema=schema)
+        for batch in sizes
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("igtool.runner._PIECE_BYTES", limit)
+        pieces = list(cut(iter(batches), items))
+    assert [n for piece in pieces for n in piece.column("number").to_pylist()] == list(range(sum(map(len, sizes))))
+    assert all(0 < piece.num_rows <= items for piece in pieces)
+    assert all(piece.num_rows == items or piece.nbytes >= limit for piece in pieces[:-1])
+    row = 8 + 40 + 8  # the number, the longest body, its offsets
+    assert all(sum(map(len, piece.column("body").to_pylist())) < 2 * limit + 10 * row for piece in pieces)

@@ -113,7 +113,8 @@ _SCOPES = """
     )
     select "row", platform, sum(followers_count)::bigint as followers_count,
            first(engagement_rate order by followers_count desc nulls last, account_id)
-               filter (engagement_rate is not null) as engagement_rate,
+               -- by followers; that of YouTube is by views, and the usual rates of score.py are not
+               filter (engagement_rate is not null and platform = 'instagram') as engagement_rate,
            max(last_published_at) as last_published_at, max(observed_at) as observed_at,
            min(greatest(epoch(observed_at - last_published_at) / 86400.0, 0))
                filter (last_published_at is not null) as silent_days,

@@ -27,6 +27,9 @@ from igtool.platforms.values import Number
 _DATE = re.compile(r"\b([A-Z][a-z]{2})[a-z]*\.? (\d{1,2}), (\d{4})\b", re.ASCII)
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _CHANNEL_ID = re.compile(r"UC[\w-]{22}", re.ASCII)
+_LONGEST_S = 10**7
+"""Four months: more is an error."""
+
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})", re.ASCII)
 _SHORTS = "SHORTS"
 """Stands where the length of other videos does."""
@@ -218,7 +221,7 @@ def _has(raw: msgspec.Raw, key: str) -> bool:
 def _item(video: _Video, video_id: str, owner_id: str) -> ContentItem:
     flags: list[str] = []
     stats = video.stats or _Stats()
-    seconds = values.count(video.length_seconds, flags) or None
+    seconds = values.count(video.length_seconds, flags, _LONGEST_S) or None
     return ContentItem(
         f"{PLATFORM}:{video_id}",
         PLATFORM,
