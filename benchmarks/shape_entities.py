@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from igtool.platforms.base import Parsed
-from igtool.platforms.shapes.homemade_names import OBJECTS, POST, PROFILE, WHO, fold
+from igtool.platforms.shapes.homemade_names import OBJECTS, POST, PROFILE, fold
 
 ITSELF = ""
 """The payload is one post."""
@@ -33,7 +33,7 @@ def _below(prefix: str, paths: tuple[str, ...]) -> tuple[str, ...]:
 
 POSTS: dict[str, tuple[str, ...]] = {
     "homemade/post": (ITSELF,),
-    "homemade/profile": (),  # its lists have many names: see _of_homemade
+    "homemade/profile": (),  # its lists have many names: see `_of_homemade`
     "instagram/apify_post": (ITSELF,),
     "instagram/apify_profile": ("latestPosts", "latestIgtvVideos"),
     "instagram/business_discovery": ("business_discovery.media.data",),
@@ -43,7 +43,7 @@ POSTS: dict[str, tuple[str, ...]] = {
     "instagram/hikerapi_media": (ITSELF,),
     "instagram/hikerapi_response": _below("response", _PRIVATE),
     "instagram/hikerapi_user": (),
-    "instagram/instaloader": (),  # by node_type: see _of_instaloader
+    "instagram/instaloader": (),  # by node_type: see `_of_instaloader`
     "instagram/items_2016": ("items",),
     "instagram/media_2017": ("media",),
     "instagram/posts_table": (ITSELF,),
@@ -98,23 +98,18 @@ WITHOUT_POSTS = frozenset(f"youtube/{name}" for name in (*_NAMING, *(f"{n}ListRe
 CHANNELS = frozenset({"youtube/channel", "youtube/channelListResponse"})
 """Shapes that give an account for each of what is counted here."""
 
-FIRST_ONLY = frozenset({"instagram/shared_data", "instagram/hikerapi_response", "tikhub"})
-"""Shapes that hold any of several others: of two side by side the first is read."""
+FIRST_ONLY = frozenset({"instagram/shared_data", "instagram/hikerapi_response", "tikhub", "homemade/profile"})
+"""Shapes that hold any of several others, or an account in one of several places: the first is read, not all."""
 
 
-def entities(shape: str, payload: Any) -> list[Any]:
-    """The posts of a payload (channels of a list of channels), in order, repeated ones too."""
+def places(shape: str, payload: Any) -> list[list[Any]]:
+    """The lists of posts in a payload (of channels in a list of channels), in order, repeated ones too."""
     if shape == "homemade/profile":
         return list(_of_homemade(payload))
     if shape == "instagram/instaloader":
         return list(_of_instaloader(payload))
-    found: list[Any] = []
-    for path in POSTS[shape]:
-        at = list(_at(payload, path.split(".") if path else []))
-        found += [one for value in at for one in (value if isinstance(value, list) else [value])]
-        if shape in FIRST_ONLY and found:
-            break
-    return found
+    found = [value for path in POSTS[shape] for value in _at(payload, path.split(".") if path else [])]
+    return [value if isinstance(value, list) else [value] for value in found]
 
 
 def _at(value: Any, path: list[str]) -> Iterator[Any]:
@@ -134,24 +129,20 @@ def _at(value: Any, path: list[str]) -> Iterator[Any]:
         yield from _at(one, rest)
 
 
-def _of_homemade(payload: dict[str, Any]) -> Iterator[Any]:
-    names = {fold(key) for key in payload}
-    layers = [payload]
-    if names.isdisjoint(WHO["handle"]) and names.isdisjoint(WHO["profile_url"]):
-        layers += [value for key, value in payload.items() if fold(key) in OBJECTS and isinstance(value, dict)]
+def _of_homemade(payload: dict[str, Any]) -> Iterator[list[Any]]:
+    layers = [payload, *(value for key, value in payload.items() if fold(key) in OBJECTS and isinstance(value, dict))]
     for layer in layers:
         for key, value in layer.items():
             if fold(key) in PROFILE["posts"] and isinstance(value, list) and any(isinstance(v, dict) for v in value):
-                yield from value
+                yield value
 
 
-def _of_instaloader(payload: dict[str, Any]) -> Iterator[Any]:
-    if payload["instaloader"]["node_type"] == "Post":
-        yield payload["node"]
-        return
+def _of_instaloader(payload: dict[str, Any]) -> Iterator[list[Any]]:
+    node, kind = payload["node"], payload["instaloader"]["node_type"]
+    if kind == "Post":
+        yield [node]
     for path in _TIMELINES:
-        for edges in _at(payload["node"], path.split(".")):
-            yield from edges
+        yield from _at(node if kind == "Profile" else node.get("owner"), path.split("."))
 
 
 def identities(entity: Any) -> set[str]:
@@ -178,7 +169,8 @@ def unaccounted(shape: str, payload: Any, parsed: Parsed) -> str | None:
     """
     if parsed.reason is not None or shape in WITHOUT_POSTS:
         return None
-    inside = entities(shape, payload)
+    lists = places(shape, payload)
+    inside = [entity for entities in lists for entity in entities]
     rows = len(parsed.accounts if shape in CHANNELS else parsed.content_items)
     lost = sum(not entry.startswith(("user:", "node.owner:")) for entry in parsed.lost)
     repeated, known = 0, set[str]()
@@ -186,6 +178,7 @@ def unaccounted(shape: str, payload: Any, parsed: Parsed) -> str | None:
         own = identities(entity)
         repeated += not own.isdisjoint(known)
         known |= own
-    if len(inside) - repeated <= rows + lost <= len(inside):
+    least = 0 if shape in FIRST_ONLY and len(lists) > 1 else len(inside) - repeated
+    if least <= rows + lost <= len(inside):
         return None
     return f"{len(inside)} in ({repeated} of them repeated), {rows} rows, {lost} lost"

@@ -97,10 +97,15 @@ def words_of(seeds: Sequence[Seed]) -> tuple[str, ...]:
 
 
 def mutated(seed: Seed, words: Sequence[str], rng: random.Random) -> bytes:
-    """The payload with one to five changes; in one of eight the bytes are changed, and not the structure."""
+    """The payload with one to five changes; in one of eight the bytes are changed, and not the structure.
+
+    Raises ValueError where the seed is no JSON, and TypeError where it is no object.
+    """
     if rng.random() < 0.125:
         return _bytes_changed(seed.body, rng)
     payload = json.loads(seed.body)
+    if not isinstance(payload, dict | list):
+        raise TypeError("not an object: there is nothing to change")
     for _ in range(rng.choice((1, 1, 1, 2, 3, 5))):
         sites = _sites(payload)
         if not sites:

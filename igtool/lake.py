@@ -130,6 +130,9 @@ class Lake(LakeTables):
                 for column in table.columns:
                     if column.name not in there[table.name]:
                         self.execute(f"alter table {name} add column {quote(column.name)} {column.type}")
+            if "accounts" in there and "account_states" not in there:  # what was known before states were kept
+                old = "select * exclude (filled_from, is_profile), true as is_profile from accounts"
+                self.execute(f"insert into account_states by name {old}")
             for view, query in VIEWS.items():
                 self.execute(f"create or replace view {quote(view)} as {query}")
         for table in TABLES.values():

@@ -75,11 +75,11 @@ def summed(table: Table, states: Table) -> str:
     for column in states.column_names:
         told = f"filter (n.{quote(TOLD_WITH.get(column, column))} is not null)"
         if column in PROVENANCE:
-            chosen.append(f"arg_max(n.{quote(column)}, {newest}) as {quote(column)}")
+            chosen.append(f"arg_max_null(n.{quote(column)}, {newest}) as {quote(column)}")
         elif column not in table.key:
-            chosen.append(f"arg_max(n.{quote(column)}, {newest}) {told} as {quote(column)}")
-            filled.append(f"row('{column}', arg_max(n.answer_id, {newest}) {told})")
-    others = f"list_filter([{', '.join(filled)}], pair -> pair[2] <> arg_max(n.answer_id, {newest}))"
+            chosen.append(f"arg_max_null(n.{quote(column)}, {newest}) {told} as {quote(column)}")
+            filled.append(f"row('{column}', arg_max_null(n.answer_id, {newest}) {told})")
+    others = f"list_filter([{', '.join(filled)}], pair -> pair[2] <> arg_max_null(n.answer_id, {newest}))"
     return f"""
         with n as (
             select s.* from {quote(states.name)} s semi join temp.touched using ({key})

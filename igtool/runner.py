@@ -258,15 +258,19 @@ class Runner:
 
 
 def cut(batches: Iterable[pa.RecordBatch], items: int) -> Iterator[pa.Table]:
-    """The rows of ``batches`` in pieces of at most so many items and of about _PIECE_BYTES."""
+    """The rows of ``batches`` in pieces of at most ``items`` rows, and of _PIECE_BYTES or a little more."""
     part: list[pa.RecordBatch] = []
+    rows = size = 0
     for batch in batches:
-        step = max(1, min(items, batch.num_rows, batch.num_rows * _PIECE_BYTES // max(batch.nbytes, 1)))
-        for start in range(0, batch.num_rows, step):
+        row_bytes = max(1, batch.nbytes // max(batch.num_rows, 1))
+        start = 0
+        while start < batch.num_rows:
+            step = min(items - rows, max(1, (_PIECE_BYTES - size) // row_bytes), batch.num_rows - start)
             part.append(batch.slice(start, step))
-            if sum(p.num_rows for p in part) >= items or sum(p.nbytes for p in part) >= _PIECE_BYTES:
+            start, rows, size = start + step, rows + step, size + part[-1].nbytes
+            if rows >= items or size >= _PIECE_BYTES:
                 yield pa.Table.from_batches(part)
-                part = []
+                part, rows, size = [], 0, 0
     if part:
         yield pa.Table.from_batches(part)
 

@@ -97,7 +97,7 @@ _ACCOUNT = """
     observed_at TIMESTAMPTZ -- when the state was true
 """
 
-TOLD_WITH = {"language": "bio", "hashtags": "bio", "mentions": "bio", "emails": "bio", "country_source": "country"}
+TOLD_WITH = {"language": "bio", "hashtags": "bio", "mentions": "bio", "country_source": "country"}
 """Columns of ``accounts`` that come from the answer that told another column."""
 
 PROVENANCE = ("is_profile", "flags", "answer_id", "shape", "parser_version", "observed_at")

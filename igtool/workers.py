@@ -23,6 +23,8 @@ from typing import IO, Any, NoReturn
 
 import pyarrow as pa
 
+from igtool.arrow import arrow_table
+from igtool.schema import written
 from igtool.stages.base import Context, Output, Reject, Stage
 
 _WAITING = 8
@@ -198,7 +200,7 @@ def _answer(stage: Stage, path: Path, context: Context) -> Output | Exception:
     try:
         output = process(stage, _read(path), context)
         for table, rows in output.tables.items():
-            _write(_beside(path, table), rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows)))
+            _write(_beside(path, table), arrow_table(written(table), rows))
         output.tables = dict.fromkeys(output.tables, ())
     except Exception as error:  # noqa: BLE001 - it is raised again where the piece came from
         return error

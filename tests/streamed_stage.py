@@ -13,6 +13,8 @@ from igtool.errors import UsageError
 from igtool.schema import TABLES
 from igtool.stages.base import Context, Output, Reject, Stage
 
+_SIGNALS = {"die": signal.SIGKILL, "interrupt": signal.SIGINT}
+
 
 class Capitals(Stage):
     """Bodies in capitals, as names of creators. What a body says is also done: see ``process``."""
@@ -30,8 +32,9 @@ class Capitals(Stage):
     streamed: ClassVar[bool] = True
 
     def process(self, batch: pa.Table, context: Context) -> Output:
-        """``crash`` is an error, ``refuse`` an error of igtool, ``empty`` a reject, ``die N`` a kill but in process N.
+        """``crash`` is an error, ``refuse`` an error of igtool, ``empty`` a reject.
 
+        ``die N`` and ``interrupt N`` are signals to every process that reads it but N.
         ``where`` gives the process that made the row: the only one that is no pure function.
         """
         output = Output()
@@ -42,8 +45,8 @@ class Capitals(Stage):
                 raise ValueError("a poisoned row")
             if word == "refuse":
                 raise UsageError("this cannot go on: mend it")
-            if word == "die" and os.getpid() != int(rest):
-                os.kill(os.getpid(), signal.SIGKILL)
+            if word in _SIGNALS and os.getpid() != int(rest):
+                os.kill(os.getpid(), _SIGNALS[word])
             if word == "empty":
                 output.rejects.append(Reject(item, "empty", "there is nothing in it"))
                 continue

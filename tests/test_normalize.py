@@ -109,7 +109,7 @@ def test_rows_carry_their_origin() -> None:
             assert row["observed_at"] == WHEN
             if "shape" in row:
                 assert row["parser_version"] == 100 * PARSER_VERSION + versions()[row["shape"]]
-    assert PARSER_VERSION == Normalize.version
+    assert Normalize.version == PARSER_VERSION
 
 
 def test_variants_name_what_read_each_answer() -> None:

@@ -99,10 +99,10 @@ def _accounts(parsed: Sequence[Parsed], origin: _Origin) -> pa.Table:
     found = [values.emails(bio) for bio in bios]
     derived: dict[str, list[Any]] = {
         "bio": [_without(bio, emails) for bio, emails in zip(bios, found, strict=True)],
-        "emails": [values.distinct([*(row.emails or ()), *emails]) for row, emails in zip(rows, found, strict=True)],
+        "emails": [_emails(row, emails) for row, emails in zip(rows, found, strict=True)],
         "links": [_links(row) for row in rows],
-        "hashtags": [values.hashtags(bio) for bio in bios],
-        "mentions": [values.mentions(bio) for bio in bios],
+        "hashtags": [None if bio is None else values.hashtags(bio) for bio in bios],
+        "mentions": [None if bio is None else values.mentions(bio) for bio in bios],
         "language": identify_all(bios),
         "flags": origin.flags(rows),
     }
@@ -111,6 +111,13 @@ def _accounts(parsed: Sequence[Parsed], origin: _Origin) -> pa.Table:
 
 def _without(bio: str | None, emails: Sequence[str]) -> str | None:
     return values.without_emails(bio, E_MAIL) if bio and emails else bio
+
+
+def _emails(account: Account, found: Sequence[str]) -> list[str] | None:
+    """The addresses of a profile, then those in its text; None where neither is known."""
+    if account.emails is None and account.bio is None:
+        return None
+    return values.distinct([*(account.emails or ()), *found])
 
 
 def _links(account: Account) -> list[str] | None:
@@ -160,7 +167,7 @@ def _snapshots(rows: pa.Table, subject_type: str, key: str, metrics: Mapping[str
     schema = arrow_schema(TABLES["metric_snapshots"])
     made = []
     for metric, column in metrics.items():
-        known = rows.filter(pc.is_valid(rows.column(column)))
+        known = rows.select([key, column, "answer_id", "observed_at"]).filter(pc.is_valid(rows.column(column)))
         cells = {
             "subject_id": known.column(key),
             "subject_type": pa.repeat(subject_type, known.num_rows),
