@@ -69,7 +69,7 @@ def seeds() -> dict[str, list[Seed]]:
         parsed = parse(body, subject=document.subject, observed_at=WHEN)
         own = found.setdefault(parsed.shape or "errors", {})
         if len(own) < 40:
-            own[body] = Seed(body, document.subject or ("some.one" if len(own) % 2 else None))
+            own[body] = Seed(body, document.subject or (None if len(own) % 2 else "some.one"))
     return {name: list(bodies.values()) for name, bodies in sorted(found.items())}
 
 

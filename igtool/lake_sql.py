@@ -37,6 +37,12 @@ def matched(table: Table) -> str:
     )
 
 
+def known(table: Table) -> str:
+    """``place`` (from 0) of the rows of ``incoming`` whose key is in ``table``."""
+    numbered = f"select {_names(table.key)}, row_number() over () - 1 as place from incoming"
+    return f"select s.place from ({numbered}) s semi join {quote(table.name)} t on {same(table.key)}"
+
+
 def doubled(table: Table) -> str:
     """How many rows of ``incoming`` have the key of another one."""
     return f"select count(*) - count(distinct row({_names(table.key)})) from incoming"

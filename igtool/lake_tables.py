@@ -51,17 +51,18 @@ class LakeTables(ABC):
             self.execute(f"insert into {quote(name)} by name select {columns} from incoming")
 
     def append_new(self, name: str, rows: Rows) -> int:
-        """Insert the rows whose key is not in the table yet; how many those were."""
-        with self._incoming(TABLES[name], rows) as columns:
-            return self._append(name, f"(select {columns} from incoming)")
+        """Insert the rows whose key is not in the table yet; how many those were.
 
-    def _append(self, name: str, source: str) -> int:
-        """Insert the rows of ``source`` (SQL) whose key is not in ``name`` yet; how many those were."""
-        count = self.value(
-            f"insert into {quote(name)} by name select s.* from {source} s "
-            f"anti join {quote(name)} t on {same(TABLES[name].key)}"
-        )
-        return int(count)
+        What is known is left out before the rows go in: a join would melt small row groups into large ones.
+        """
+        table = TABLES[name]
+        new = self._distinct(table, arrow_table(table, rows))
+        with self.incoming_rows(new):
+            new = _without(new, self.arrow(lake_sql.known(table)))
+        if new.num_rows:
+            with self.incoming_rows(_in_row_groups(table, new)):
+                self.execute(f"insert into {quote(name)} by name select {typed(table)} from incoming")
+        return int(new.num_rows)
 
     def merge(self, name: str, rows: Rows) -> None:
         """Insert or update by key; with a ``newest`` rule an older row never replaces a newer one.
@@ -111,7 +112,10 @@ class LakeTables(ABC):
             f"delete from {quote(name)} where rowid in "
             f"(select t.rowid from {quote(name)} t anti join replacement s on {unchanged})"
         )
-        self._append(name, "temp.replacement")
+        self.execute(
+            f"insert into {quote(name)} by name select s.* from temp.replacement s "
+            f"anti join {quote(name)} t on {same(table.key)}"
+        )
         self.execute("drop table temp.replacement")
 
     def delete(self, name: str, column: str, values: Sequence[str]) -> None:
@@ -132,18 +136,31 @@ class LakeTables(ABC):
     @contextmanager
     def _incoming(self, table: Table, rows: Rows) -> Iterator[str]:
         """The view ``incoming`` of ``rows``, newest per key, and SQL for its columns with the types of ``table``."""
-        arrow = arrow_table(table, rows)
-        for key in table.key:
-            if arrow.column(key).null_count:
-                raise IntegrityError(f"a row for {table.name} has no {key}: this is a bug in the stage that made it")
-        if table.row_group:  # a row group ends where a batch does
-            arrow = pa.Table.from_batches(arrow.to_batches(max_chunksize=table.row_group), arrow.schema)
-        self._name_incoming(arrow)
-        try:
-            if self.value(lake_sql.doubled(table)):
-                keep = np.ones(arrow.num_rows, dtype=bool)
-                keep[self.arrow(lake_sql.outdone(table)).column("place").to_numpy()] = False
-                self._name_incoming(arrow.filter(pa.array(keep)))
+        with self.incoming_rows(_in_row_groups(table, self._distinct(table, arrow_table(table, rows)))):
             yield typed(table)
-        finally:
-            self._name_incoming(None)
+
+    def _distinct(self, table: Table, rows: pa.Table) -> pa.Table:
+        """The newest row of each key. Raises IntegrityError for a key without a value."""
+        for key in table.key:
+            if rows.column(key).null_count:
+                raise IntegrityError(f"a row for {table.name} has no {key}: this is a bug in the stage that made it")
+        with self.incoming_rows(rows):
+            if not self.value(lake_sql.doubled(table)):
+                return rows
+            return _without(rows, self.arrow(lake_sql.outdone(table)))
+
+
+def _without(rows: pa.Table, places: pa.Table) -> pa.Table:
+    """``rows`` but those whose ``place`` is named."""
+    if not places.num_rows:
+        return rows
+    keep = np.ones(rows.num_rows, dtype=bool)
+    keep[places.column("place").to_numpy()] = False
+    return rows.filter(pa.array(keep))
+
+
+def _in_row_groups(table: Table, rows: pa.Table) -> pa.Table:
+    """``rows`` in batches of the size of a row group, which ends where a batch does."""
+    if not table.row_group:
+        return rows
+    return pa.Table.from_batches(rows.combine_chunks().to_batches(max_chunksize=table.row_group), rows.schema)

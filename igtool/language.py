@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # numpy takes 0.1 s to import, and most commands identify not
 MIN_LETTERS = 20
 """Shorter texts are guesses: "Madrid" is a word of every language."""
 
-MAX_CHARACTERS = 96
+MAX_CHARACTERS = 80
 """More text costs time in proportion. Of 26,432 labelled snippets of 20 to 160 letters 94.9 % are right (of 160
 characters 95.0 %); on 933 real captions and descriptions 98 % of the answers are those for 160 characters."""
 

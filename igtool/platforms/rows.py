@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from igtool.arrow import arrow_schema
+from igtool.counts import MOST
 from igtool.language import identify_all
 from igtool.platforms import values
 from igtool.platforms.base import PARSER_VERSION, Account, ContentItem, Parsed
@@ -95,6 +96,7 @@ def _told(parsed: Sequence[Parsed], observed_at: pa.Array) -> pa.Array:
 
 def _accounts(parsed: Sequence[Parsed], origin: _Origin) -> pa.Table:
     rows = [account for p in parsed for account in p.accounts]
+    _leave_out_impossible(rows, _ACCOUNT_METRICS)
     bios: Texts = [row.bio for row in rows]
     found = [values.emails(bio) for bio in bios]
     derived: dict[str, list[Any]] = {
@@ -129,6 +131,7 @@ def _links(account: Account) -> list[str] | None:
 
 def _content_items(parsed: Sequence[Parsed], origin: _Origin) -> pa.Table:
     rows = [item for p in parsed for item in p.content_items]
+    _leave_out_impossible(rows, _CONTENT_METRICS)
     texts: Texts = [_text(row) for row in rows]
     tags = [values.hashtags(text) for text in texts]
     derived: dict[str, list[Any]] = {
@@ -140,6 +143,15 @@ def _content_items(parsed: Sequence[Parsed], origin: _Origin) -> pa.Table:
         "flags": origin.flags(rows),
     }
     return _table("content_items", rows, derived, origin)
+
+
+def _leave_out_impossible(rows: Sequence[Account] | Sequence[ContentItem], metrics: Mapping[str, str]) -> None:
+    """Counts over what there is in the world (``counts.MOST``) are unknown, and flagged."""
+    for metric, column in metrics.items():
+        counts = pa.array(list(map(attrgetter(column), rows)), type=pa.int64())
+        for place in pc.indices_nonzero(pc.greater(counts, MOST[metric])).to_pylist():
+            setattr(rows[place], column, None)
+            rows[place].flags.append("impossible-count")
 
 
 def _text(item: ContentItem) -> str | None:

@@ -111,10 +111,10 @@ def _whole(value: float | str | bool) -> int | None:
 
 def identifier(value: Number) -> str | None:
     """``value`` as an id: exact digits, never a float; None when there is none."""
-    if isinstance(value, MongoNumber):
-        value = value.value
-    if isinstance(value, str):
+    if type(value) is str:
         return value.strip() or None
+    if isinstance(value, MongoNumber):
+        return identifier(value.value)
     return str(value) if type(value) is int else None
 
 
@@ -129,6 +129,8 @@ def moment(value: Number, flags: list[str]) -> datetime | None:
     Unix seconds; milliseconds or microseconds where the number is too large for seconds and the time after 1999;
     the same as text; ISO 8601 and RFC 3339 texts (UTC where they name no zone). Blank text is unknown.
     """
+    if type(value) is int and 0 <= value < _LATEST:
+        return datetime.fromtimestamp(value, UTC)
     if isinstance(value, str):
         value = value.strip()
         if not value:
@@ -257,7 +259,7 @@ def distinct(values: Iterable[str | None]) -> list[str]:
 
 def either(*values: bool | None) -> bool | None:
     """True when one is, None when none is known, else False."""
-    return True if any(values) else (None if all(value is None for value in values) else False)
+    return True if any(values) else (None if values.count(None) == len(values) else False)
 
 
 def country_code(value: str | None) -> str | None:

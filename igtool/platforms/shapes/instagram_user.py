@@ -175,7 +175,7 @@ def read_user(envelope: str, top: Top, answer: Answer) -> Parsed | None:
     user_id = values.identifier(user.id)
     if user_id is None or handle is None:
         raise Refused("missing-field", f"{envelope}.user.{'id' if user_id is None else 'username'}")
-    items = [_post(node, user_id) for _, node in _nodes(user, lost)]
+    items = [_post(node, user_id) for _, _, node in _nodes(user, lost)]
     return Parsed(accounts=[_profile(user, user_id, handle)], content_items=items, lost=lost)
 
 
@@ -184,10 +184,10 @@ def _page(envelope: str, user: _User[_Edge], lost: list[str]) -> Parsed | None:
     if all(getattr(user, name) is None for name in _TIMELINES):
         return None
     parsed = Parsed(lost=lost)
-    for where, node in _nodes(user, lost):
+    for name, position, node in _nodes(user, lost):
         owner_id = (node.owner and values.identifier(node.owner.id)) or values.identifier(user.id)
         if owner_id is None:
-            lost.append(f"{where}.owner.id is missing")
+            lost.append(f"{name}.edges[{position}].node.owner.id is missing")
         else:
             parsed.content_items.append(_post(node, owner_id))
     if lost and not parsed.content_items:
@@ -223,8 +223,8 @@ def _edges(name: str, raws: Iterable[msgspec.Raw], lost: list[str]) -> Iterator[
             yield _UNREADABLE  # keeps the positions of those after it
 
 
-def _nodes(user: _User[_Edge], lost: list[str]) -> Iterator[tuple[str, _Node]]:
-    """The posts and where they stand, each once: a video is on the timeline and in the list of videos."""
+def _nodes(user: _User[_Edge], lost: list[str]) -> Iterator[tuple[str, int, _Node]]:
+    """The posts with their list and place, each once: a video is on the timeline and in the list of videos."""
     seen: set[str] = set()
     for name in _TIMELINES:
         timeline: _Timeline[_Edge] | None = getattr(user, name)
@@ -236,7 +236,7 @@ def _nodes(user: _User[_Edge], lost: list[str]) -> Iterator[tuple[str, _Node]]:
                 lost.append(f"{name}.edges[{position}].node.id is missing")
             elif native_id not in seen:
                 seen.add(native_id)
-                yield f"{name}.edges[{position}].node", edge.node
+                yield name, position, edge.node
 
 
 def _profile(user: _User[_Edge], user_id: str, handle: str) -> Account:

@@ -260,7 +260,7 @@ def _date(text: str | None, flags: list[str]) -> datetime | None:
         return None
     found = _DATE.search(text)
     try:
-        if found:
+        if found and 1970 <= int(found[3]) < 2100:
             return datetime(int(found[3]), _MONTHS.index(found[1]) + 1, int(found[2]), tzinfo=UTC)
     except ValueError:
         pass
