@@ -188,6 +188,16 @@ class Lake(LakeTables):
         finally:
             cursor.close()
 
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """DuckDB keeps to one core while the block runs; its idle threads would take those of other processes."""
+        before = self.value("select current_setting('threads')")
+        self.execute("set threads = 1")
+        try:
+            yield
+        finally:
+            self.execute(f"set threads = {before}")
+
     def value(self, query: str, parameters: Sequence[object] = ()) -> Any:
         """The first cell of the result of ``query``."""
         row = self.execute(query, parameters).fetchone()

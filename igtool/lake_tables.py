@@ -16,6 +16,9 @@ from igtool.errors import IntegrityError
 from igtool.lake_sql import quote, same, typed
 from igtool.schema import TABLES, Table, written
 
+_VECTOR_ROWS = 2048
+"""DuckDB makes no row groups of fewer rows by itself."""
+
 
 class LakeTables(ABC):
     """Ways to write rows, over a connection that its subclass has."""
@@ -160,7 +163,7 @@ def _without(rows: pa.Table, places: pa.Table) -> pa.Table:
 
 
 def _in_row_groups(table: Table, rows: pa.Table) -> pa.Table:
-    """``rows`` in batches of the size of a row group, which ends where a batch does."""
-    if not table.row_group:
+    """``rows`` in batches of the size of a row group, which ends where a batch does, if it is smaller than DuckDB's."""
+    if not table.row_group or table.row_group >= _VECTOR_ROWS:
         return rows
     return pa.Table.from_batches(rows.combine_chunks().to_batches(max_chunksize=table.row_group), rows.schema)

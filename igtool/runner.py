@@ -21,8 +21,8 @@ from igtool.schema import TABLES
 from igtool.stages.base import Context, Output, Reject, Row, Stage
 from igtool.workers import Workers, head_of, process
 
-_COMMIT_ITEMS = 10_000
-"""A commit of a streamed stage; it costs as much as parsing some hundred answers, whatever is in it."""
+_COMMIT_ITEMS = 5_000
+"""A commit of a streamed stage: it costs as much as parsing some hundred answers, and larger ones only take memory."""
 
 _PIECE_BYTES = 16 << 20
 """What a process works on at a time."""
@@ -214,6 +214,7 @@ class Runner:
         """The head of each piece with what the stage made of it: here when it is little, else in other processes."""
         if self.scratch is None or self.processes < 2 or total < _ALONE:
             return ((head_of(piece), process(stage, piece, self.context)) for piece in pieces)
+        stack.enter_context(self.lake.one_thread())
         workers = stack.enter_context(Workers(stage, self.scratch, self.processes))
         return workers.map(pieces, self.context)
 

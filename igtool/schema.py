@@ -25,8 +25,8 @@ class Table:
     """One table: of two rows with the same ``key`` the one with the greater ``newest`` tuple stays.
 
     ``row_group``: rows of a row group of its files. A reader holds some row groups at once, so few where rows are
-    large: answers of 65 KB read 64 at a time take 0.2 GB, by default 2 GB and more. ``states``: the table of
-    what each answer told, of which a row here is the sum (``igtool.lake_sql.summed``).
+    large: answers of 65 KB read 64 at a time take 0.2 GB, by default 2 GB and more. A writer holds some too.
+    ``states``: the table of what each answer told, of which a row here is the sum (``igtool.lake_sql.summed``).
     """
 
     name: str
@@ -183,6 +183,7 @@ _TABLES = (
         observed_at TIMESTAMPTZ -- when the counts were true
         """,
         newest="observed_at answer_id",
+        row_group=20_000,
     ),
     _table(
         "metric_snapshots",
@@ -198,6 +199,7 @@ _TABLES = (
         """,
         newest="answer_id",
         partition="year(observed_at), month(observed_at)",
+        row_group=40_000,
     ),
     _table(
         "creators",

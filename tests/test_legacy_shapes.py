@@ -143,6 +143,8 @@ def test_a_user_looked_up_by_id_is_no_profile() -> None:
     account = read(saved("user_by_id")).accounts[0]
     assert (account.account_id, account.handle, account.is_profile) == ("instagram:3", "kevin", False)
     assert account.followers_count is None
+    beside = read({"data": {"shortcode_media": {}, "user": {"reel": {"owner": {"id": "3", "username": "lola"}}}}})
+    assert (len(beside.accounts), beside.lost) == (1, ["shortcode_media: no id or no shortcode"])
     refused = read({"data": {"viewer": {}, "user": {"reel": {"owner": {"id": "3"}}}}})
     assert refused.reason == "missing-field"
 

@@ -274,3 +274,22 @@ def test_real_displays() -> None:
         assert values.count(video["viewCount"], flags, MOST["views"])
         assert values.ago(video["publishedTime"], NOW, flags)
     assert set(flags) == {"approximate-time"}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("PT1M3S", 63),
+        ("P1DT2H", 93600),
+        ("PT0.5S", 0.5),
+        ("P2W", 1209600),
+        ("PT", None),
+        ("1:03", None),
+        ("PT" + "9" * 400 + "S", None),
+    ],
+)
+def test_durations(text: str, seconds: float | None) -> None:
+    """ISO 8601 durations in seconds; what is none, or longer than any number holds, is unknown and flagged."""
+    flags: list[str] = []
+    assert values.duration_s(text, flags) == seconds
+    assert flags == ([] if seconds is not None else ["bad-duration"])

@@ -30,7 +30,7 @@ _WORD = (
 # The sign comes first, so that the search runs from sign to sign.
 _HASHTAG = re.compile(rf"#(?<![{_WORD}&/#]#)([{_WORD}]+)")
 _MENTION = re.compile(rf"@(?<![{_WORD}./@]@)([{_WORD}][{_WORD}.]*)")
-_DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
+_DURATION = re.compile(r"P(?:#W)?(?:#D)?(?:T(?:#H)?(?:#M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?".replace("#", r"(\d{1,9})"))
 _DIGITS = re.compile(r"\d{1,18}(?:\.\d{1,18})?", re.ASCII)
 _DAY = re.compile(r"(?:19|20)\d{6}", re.ASCII)
 _TRENDING = re.compile(r"(\d\d)\.(\d\d)\.(\d\d)", re.ASCII)

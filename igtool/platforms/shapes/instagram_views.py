@@ -67,7 +67,7 @@ def _graph_posts(lists: Mapping[str, msgspec.Raw]) -> Parsed:
 
 
 def _reel(layer: Top) -> Parsed | None:
-    """A user looked up by id: the name and the picture, without counts and posts."""
+    """A user looked up by id: the name and the picture, without counts and posts; a post beside it had no id."""
     reel = keys(keys(layer.get("user", _NULL)).get("reel", _NULL))
     named = next((reel[name] for name in ("owner", "user") if keys(reel.get(name, _NULL))), None)
     if named is None:
@@ -75,7 +75,8 @@ def _reel(layer: Top) -> Parsed | None:
     accounts = owners([_NAMED.decode(named)])
     if not accounts:
         raise Refused("missing-field", "data.user.reel.user.id or .username")
-    return Parsed(accounts=accounts)
+    beside = [f"{name}: no id or no shortcode" for name in _ONE_POST if bytes(layer.get(name, _NULL))[:1] == b"{"]
+    return Parsed(accounts=accounts, lost=beside)
 
 
 def _shared_data(top: Top, answer: Answer) -> Parsed | None:
