@@ -7,7 +7,7 @@ OUTPUT ?=
 ARGS ?=
 KILLS ?= 50
 
-.PHONY: setup enrich demo test check bench bench-quick bench-fetch torture doctor clean
+.PHONY: setup enrich demo test check bench bench-quick bench-fetch bench-normalize fuzz torture doctor clean
 
 setup: .venv/ready
 
@@ -49,6 +49,15 @@ bench-quick: .venv/ready-dev
 # A night of 4,000 handles at 1,000 times the speed, against the platform server of the tests: half an hour.
 bench-fetch: .venv/ready-dev
 	$(BIN)/python -m benchmarks.fetch
+
+# From 100,000 raw answers to tables beside decoding alone and DuckDB's JSON: five minutes, 10 GB of disk. With
+# ARGS="--peers PYTHON" also beside pandas and dlt of that interpreter.
+bench-normalize: .venv/ready-dev
+	$(BIN)/python -m benchmarks.normalize --curve 10000,100000 $(ARGS)
+
+# 100,000 changed payloads for each shape; the tests do a short form.
+fuzz: .venv/ready-dev
+	$(BIN)/python -m benchmarks.fuzz_shapes $(ARGS)
 
 # Kills the main job, then a fetch, at random moments and compares the tables with an undisturbed run.
 torture: .venv/ready-dev

@@ -3,11 +3,11 @@
     .venv/bin/python -m benchmarks.fuzz_shapes [--inputs 100000] [--shape NAME] [--seed 1] [--processes 2]
     PYTHONPATH=.:.venv/lib/python3.11/site-packages python -m benchmarks.fuzz_shapes --atheris 1000000
 
-Payloads of tests/payloads, cut short, are changed at random: that many for each shape that reads them. With
-``--atheris`` (a package of its own environment) the changes that reach new branches of the readers are kept and
+Payloads of tests/payloads, cut short, are changed at random: that many for each shape that reads them.
+With ``--atheris`` (a package of its own environment) the changes that reach new branches of the readers are kept and
 changed further, all shapes together. Looked for: an exception out of ``parse`` or ``rows.tables``, a row that the
 columns do not take, an empty id, a count below zero, a time outside 1970-2100, and posts that are neither rows nor
-``lost`` while the payload was read.
+``lost`` while the payload was read. It ends with 1 when there are findings.
 """
 
 from __future__ import annotations
@@ -264,6 +264,7 @@ def main() -> None:
             }
         )
     )
+    sys.exit(1 if rules else 0)
 
 
 if __name__ == "__main__":

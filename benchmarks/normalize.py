@@ -10,7 +10,7 @@ interpreter that has them, pandas.json_normalize and dlt. The slow ones get fewe
 ``wall_s`` is the whole process with its start, ``work_s`` begins after the imports; rates and ratios are of
 ``work_s``, so that no peer pays for its start. CPU seconds are those of all processes from their start on; on a
 machine that others use too they say more than the clock. ``peak_mb`` is the largest sum of the proportional set
-sizes in samples four times a second.
+sizes in samples four times a second. It ends with 1 when an answer or a post did not become a row.
 """
 
 from __future__ import annotations
@@ -192,10 +192,11 @@ def _say(name: str, result: dict[str, Any]) -> None:
 @contextmanager
 def _folder(parent: Path | None, *, keep: bool) -> Iterator[Path]:
     """Where the lakes are: ``parent`` itself where it is kept, else a folder in it that goes at the end."""
-    if keep and parent is not None:
+    if parent is not None:
         parent.mkdir(parents=True, exist_ok=True)
-        yield parent
-        return
+        if keep:
+            yield parent
+            return
     with tempfile.TemporaryDirectory(dir=parent, prefix="normalize-") as folder:
         yield Path(folder)
 
@@ -234,6 +235,7 @@ def main() -> None:
         if options.curve:
             result["curve"] = curve(options)
     print(json.dumps(result))
+    sys.exit(0 if result["complete"] else 1)
 
 
 if __name__ == "__main__":

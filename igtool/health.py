@@ -100,12 +100,14 @@ def _shapes(settings: Settings) -> list[Check]:
     try:
         with Lake(settings.data, writable=False, offline=settings.offline) as lake:
             broken = [Check(name, False, detail, FIX) for name, detail in troubles(lake)]
-            judged = [each for each in coverage(lake) if each.usual is not None]
+            covered = coverage(lake)
     except UsageError as error:
         return [Check("shapes", True, f"nothing there yet: {error}")]
     except IgtoolError:
         return []  # the line of the lake says it
-    return broken or [Check("shapes", True, f"{len(judged)} shapes fill their columns as in the weeks before")]
+    judged = sum(each.usual is not None for each in covered)
+    says = f"{judged} fill their columns as in the weeks before, {len(covered) - judged} are of one week only"
+    return broken or [Check("shapes", True, says)]
 
 
 def _attempt(name: str, what: str, fix: str, look: Callable[[], str]) -> Check:

@@ -58,7 +58,8 @@ def print_earlier(creator: Row) -> None:
     _line("followers", format_count(creator["total_followers_count"]))
     _print_engagement(creator)
     for rhythm in creator["posting"]:
-        _line("items a week", f"{rhythm['account_id']} {cell(rhythm['items_per_week']) or 'unknown'}")
+        pace = rhythm["items_per_week"]
+        _line("items a week", f"{rhythm['account_id']} {'unknown' if pace is None else f'{pace:.1f}'}")
     for part in creator["content_mix"]:
         _line("content", f"{part['account_id']} {part['type']}: {part['items']} ({part['share']:.0%})")
     _print_growth(creator)
