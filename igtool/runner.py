@@ -103,6 +103,8 @@ class Runner:
         self._find_wanted(stage)
         orphans = self._drop_orphans(stage)
         pending, known = self._find_pending(stage, force=force or (stage.whole and orphans))
+        if not stage.whole:
+            self.lake.execute("drop table wanted")  # of a million items it takes as much memory as their rows
         done = self.lake.value("select count(*) from stage_rows where stage = ?", (stage.name,))
         counts.skipped = done - known
         with self.progress.stage(stage.name, pending):
@@ -129,10 +131,11 @@ class Runner:
     def _find_pending(self, stage: Stage, *, force: bool) -> tuple[int, int]:
         """Make the temporary table ``pending``; how many items are in it, and how many of those are not new."""
         variants = stage.variants()
+        number = "0" if stage.streamed else "row_number() over (order by w.item_id)"
         self.lake.execute(
-            """
+            f"""
             create or replace table memory.pending as
-            select row_number() over (order by w.item_id) as number, w.item_id, w.fingerprint,
+            select {number} as number, w.item_id, w.fingerprint,
                    s.item_id is not null as known
             from wanted w left join (from stage_rows where stage = ?) s on s.item_id = w.item_id
             where ? or s.fingerprint is distinct from w.fingerprint
