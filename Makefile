@@ -33,7 +33,7 @@ demo: .venv/ready
 	@$(MAKE) --no-print-directory enrich INPUT=examples/creators.csv
 
 test: .venv/ready-dev
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .

@@ -143,7 +143,7 @@ def _extensions(settings: Settings) -> str:
 def _encoder(settings: Settings) -> str:
     from igtool import registry
 
-    encoder = registry.load("encoders", settings.encoder)()
+    encoder = registry.encoder(settings.encoder)
     (vector,) = encoder.encode(["a creator who films street food"])
     return f"{encoder.model}, {len(vector)} dimensions"
 

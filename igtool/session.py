@@ -67,12 +67,10 @@ def open_session(settings: Settings, command: str, stopping: Callable[[], bool])
     """
     started_at = datetime.now(UTC)
     run_id = f"{started_at:%Y%m%dT%H%M%S.%f}-{os.getpid()}"
-    loaded: list[Encoder] = []
 
     def encoder() -> Encoder:
-        if not loaded:
-            loaded.append(registry.load("encoders", settings.encoder)())
-        return loaded[0]
+        made: Encoder = registry.encoder(settings.encoder)
+        return made
 
     with (
         Journal(settings.cache, writable=True) as journal,

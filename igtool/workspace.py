@@ -59,7 +59,7 @@ class Workspace:
         from igtool.search.filters import Filters
         from igtool.search.query import search
 
-        encoder = registry.load("encoders", self.settings.encoder)()
+        encoder = registry.encoder(self.settings.encoder)
         folder = self.settings.data / "index"
         return search(folder, text, filters=filters or Filters(), limit=limit, encoder=encoder, now=datetime.now(UTC))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -63,9 +64,18 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def empty_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new lake to make copies of: that takes a third of the time."""
+    folder = tmp_path_factory.mktemp("empty") / "data"
+    Lake(folder, writable=True).close()
+    return folder
+
+
 @pytest.fixture
-def lake(tmp_path: Path, journal: Journal) -> Iterator[Lake]:
+def lake(tmp_path: Path, journal: Journal, empty_lake: Path) -> Iterator[Lake]:
     """A writable lake in an empty folder, recording its files in the journal."""
+    shutil.copytree(empty_lake, tmp_path / "data")
     with Lake(tmp_path / "data", writable=True, on_files=journal.record_lake_files) as opened:
         yield opened
 

@@ -253,6 +253,7 @@ def test_without_a_terminal(desk: Desk) -> None:
     assert closed.returncode == 0, closed.stderr
     assert json.loads(closed.stdout)["requests"] == 1
     assert "\x1b" not in closed.stdout + closed.stderr
+    (desk.folder / "out").touch()
     left = f"nohup {command.replace('anna_one', 'bert_two')} </dev/null >{desk.folder}/out 2>&1 &"
     subprocess.run(left, shell=True, env=environment, check=True, timeout=60)
     wait_until(lambda: '"requests": 1' in (desk.folder / "out").read_text())

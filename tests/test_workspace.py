@@ -17,7 +17,8 @@ def test_open_gives_the_main_job_and_every_look_at_its_result(tmp_path: Path) ->
     """enrich, show, search, sql and table over two invented creators."""
     workspace = igtool.open(tmp_path)
     raw = ROOT / "examples" / "raw" / "youtube"
-    summary = workspace.enrich(["https://www.youtube.com/@theobrantquist"], EnrichOptions(sources=(raw,)))
+    dumps = (*raw.glob("channels_*"), *raw.glob("videos_theobrantquist_*"))
+    summary = workspace.enrich(["https://www.youtube.com/@theobrantquist"], EnrichOptions(sources=dumps))
     assert summary.status == {"enriched": 1}
     (creator,) = workspace.show("theobrantquist")
     assert creator["accounts"][0]["platform"] == "youtube"
