@@ -32,6 +32,7 @@ enrich: .venv/ready
 demo: .venv/ready
 	@$(MAKE) --no-print-directory enrich INPUT=examples/creators.csv
 
+# A file stays in one process: its tests share what takes long to make.
 test: .venv/ready-dev
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
