@@ -16,7 +16,7 @@ REASONS = {
     "A list of creators goes to `igtool enrich`.",
     "not-a-table": "The file is called a table and is none: it is binary, or has one column.",
     "no-header": "The first line of the table holds values. Put the names of the columns above it.",
-    "html-auth": "A login page instead of data. Fetch it again with a login or from another source.",
+    "html-auth": "A login page instead of data. Fetch it again later or from another source.",
     "html-blocked": "A challenge or checkpoint page instead of data. Fetch it again later or from another source.",
     "html-rate_limited": "A page that asks to wait a few minutes. Fetch it again later.",
     "html-not_found": "A page that says there is none, or a page of another kind, instead of data.",
