@@ -51,7 +51,7 @@ bench-quick: .venv/ready-dev
 bench-fetch: .venv/ready-dev
 	$(BIN)/python -m benchmarks.fetch
 
-# From 100,000 raw answers to tables beside decoding alone and DuckDB's JSON: five minutes, 10 GB of disk. With
+# From 100,000 raw answers to tables beside decoding alone and DuckDB's JSON: some minutes, 3 GB of disk. With
 # ARGS="--peers PYTHON" also beside pandas and dlt of that interpreter.
 bench-normalize: .venv/ready-dev
 	$(BIN)/python -m benchmarks.normalize --curve 10000,100000 $(ARGS)

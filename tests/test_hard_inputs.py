@@ -14,6 +14,7 @@ from igtool.cli import main
 from igtool.lake import Lake
 from igtool.platforms.base import parse
 from igtool.platforms.files import Document, Unreadable, read_documents
+from igtool.text import one_line, spreadsheet_safe
 
 FORMULA = {"=", "+", "-", "@", "\t", "\r"}
 SUITE = REALDATA / "hard_inputs" / "JSONTestSuite"
@@ -131,6 +132,15 @@ def test_no_filled_cell_runs_in_a_spreadsheet(workspace: Path) -> None:
             assert cell[:1] not in FORMULA
             assert "\n" not in cell
             assert len(cell) <= 501
+
+
+@pytest.mark.parametrize("text", strings())
+def test_no_string_runs_in_a_spreadsheet(text: str) -> None:
+    """Each of them, as the cells of a filled list are written."""
+    cell = spreadsheet_safe(one_line(text))
+    assert cell[:1] not in FORMULA
+    assert "\n" not in cell
+    assert len(cell) <= 501
 
 
 def test_the_report_shows_markup_as_text(workspace: Path) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from conftest import NOW, REALDATA, needs_realdata
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +19,7 @@ from igtool import language
 from igtool.platforms import values
 from igtool.platforms.base import outcome_of, parse
 from igtool.platforms.files import Document, Unreadable, read_documents
+from igtool.platforms.rows import tables
 
 PAYLOADS = Path(__file__).parent / "payloads"
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -331,15 +333,21 @@ ABOUT_NOBODY = {
 def test_no_real_file_is_lost(platform: str) -> None:
     """Every file of the real dumps gives rows, a not_found, or a reason; known errors are classified."""
     found: dict[str, set[str]] = {}
+    all_parsed = []
     for document in read_documents(REALDATA / platform):
         if isinstance(document, Unreadable):
             found.setdefault(document.path, set()).add(document.reason)
             continue
         assert isinstance(document, Document)
         parsed = parse(document.body, subject=document.subject, observed_at=NOW)
+        all_parsed.append(parsed)
         rows = parsed.accounts or parsed.content_items
         assert parsed.reason or rows or parsed.outcome == "not_found" or parsed.shape in ABOUT_NOBODY
         found.setdefault(document.path, set()).add(parsed.reason or parsed.outcome)
+    items, accounts = (sum(len(getattr(p, name)) for p in all_parsed) for name in ("content_items", "accounts"))
+    when = pa.array([NOW] * len(all_parsed), type=pa.timestamp("us", "UTC"))
+    made = tables(all_parsed, pa.array([str(number) for number in range(len(all_parsed))]), when)
+    assert (made["content_items"].num_rows, made["accounts"].num_rows) == (items, accounts)
     files = {path.relative_to(REALDATA / platform).as_posix() for path in (REALDATA / platform).rglob("*.*")}
     assert set(found) == files
     if platform == "instagram":
