@@ -21,7 +21,7 @@ def tables_page() -> str:
     lines = [
         "# Tables",
         "",
-        "Generated from `igtool/schema.py`. `_id` columns are text, `_at` is UTC, `_count` is NULL when unknown,",
+        "Generated from `igtool/schema`. `_id` columns are text, `_at` is UTC, `_count` is NULL when unknown,",
         "`_score` is between 0 and 1.",
     ]
     for table in TABLES.values():

@@ -8,12 +8,14 @@ from typing import Any
 
 import rich_click as click
 
+from igtool.commands import asking as _asking  # noqa: F401 - registers its commands
 from igtool.commands import drift as _drift  # noqa: F401 - registers its command
 from igtool.commands import health as _health  # noqa: F401 - registers its commands
 from igtool.commands import schedule as _schedule  # noqa: F401 - registers its commands
+from igtool.commands.asking import MODEL, MONEY, model_settings, print_tally
 from igtool.commands.base import FORCE, JSON, Command, Stop, command, main, workspace_of
 from igtool.commands.live import CHOICE, KEEPING, PACE, REACH, live_settings, with_options
-from igtool.console import cell, logging_to, print_json, print_rows
+from igtool.console import cell, logging_to, print_json, print_rows, say
 from igtool.errors import FinishedWithRejects
 
 __all__ = ["main"]
@@ -29,7 +31,7 @@ __all__ = ["main"]
 @click.option("--platform", type=click.Choice(["instagram", "youtube"]), help="Platform of bare handles [instagram].")
 @click.option("--fill", multiple=True, metavar="COLUMN=FIELD", help="Fill a column, for example GENRE=primary_niche.")
 @click.option("--limit", type=click.IntRange(min=0), help="Only the first rows of the list.")
-@with_options(REACH, CHOICE, PACE, KEEPING)
+@with_options(REACH, CHOICE, PACE, KEEPING, MODEL)
 @click.option("--dry-run", is_flag=True, help="Say what would be done; ask and write nothing.")
 @click.option("--stage-batch-size", type=click.IntRange(1, 100_000), help="Items a stage takes at once.")
 @click.option("-v", "--verbose", is_flag=True, help="Say each wait and each committed batch on stderr.")
@@ -41,7 +43,7 @@ def enrich_command(context: click.Context, /, creators: tuple[str, ...], input_p
     """Fill a creator list and make its creators searchable."""
     from igtool.commands.enrich import run_enrich
 
-    settings = {"stage_batch_size": given["stage_batch_size"], **live_settings(given)}
+    settings = {"stage_batch_size": given["stage_batch_size"], **live_settings(given), **model_settings(given)}
     workspace = workspace_of(context, sources=tuple(given["source"]) or None, **settings)
     stop = Stop()
     with stop.listening(), logging_to(given["log_file"], verbose=given["verbose"]):
@@ -65,27 +67,40 @@ def import_command(context: click.Context, paths: tuple[Path, ...], as_json: boo
         run_stages(session, ["normalize"])
         counts = list(session.progress.counts.values())
     _print_stages("import", counts, as_json=as_json)
+    _raise_rejects(counts)
 
 
 @command("run")
 @click.argument("stages", nargs=-1, metavar="STAGE…")
 @FORCE
 @click.option("--rebuild", is_flag=True, help="Make the tables of normalize anew, and say whether they are the same.")
+@with_options(MODEL, MONEY)
 @JSON
 @click.pass_context
-def run_command(context: click.Context, stages: tuple[str, ...], force: bool, rebuild: bool, as_json: bool) -> None:
-    """Run stages by name (all if none is named): normalize, drift, embed, resolve, analyze, index, export."""
+def run_command(
+    context: click.Context, /, stages: tuple[str, ...], force: bool, rebuild: bool, as_json: bool, **given: Any
+) -> None:
+    """Run stages by name (all if none is named).
+
+    They are normalize, drift, embed, resolve, analyze, describe (asks a language model), embed_style, index, export.
+    """
     if rebuild:
         _rebuild(context, stages, as_json=as_json)
         return
     from igtool.pipeline import run_stages
     from igtool.session import open_session
 
-    workspace, stop = workspace_of(context), Stop()
+    workspace, stop = workspace_of(context, **model_settings(given)), Stop()
     with stop.listening(), open_session(workspace.settings, f"run {' '.join(stages)}".strip(), stop) as session:
+        session.told = say
         run_stages(session, stages, force=force)
-        counts = list(session.progress.counts.values())
+        counts, asker, trouble = list(session.progress.counts.values()), session.asker, session.trouble
     _print_stages("run", counts, as_json=as_json)
+    if asker is not None:
+        print_tally(asker.tally)
+    if trouble is not None:
+        raise trouble
+    _raise_rejects(counts)
 
 
 def _rebuild(context: click.Context, stages: tuple[str, ...], *, as_json: bool) -> None:
@@ -115,7 +130,10 @@ def _print_stages(name: str, counts: list[Any], *, as_json: bool) -> None:
         print_json({"command": name, "rows": rows})
     else:
         print_rows(rows)
-    failed = sum(row["failed"] for row in rows)
+
+
+def _raise_rejects(counts: list[Any]) -> None:
+    failed = sum(count.failed for count in counts)
     if failed:
         raise FinishedWithRejects(f"{failed} items were rejected: `igtool rejects` says which and why")
 

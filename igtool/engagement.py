@@ -16,6 +16,14 @@ PACED_ITEMS = 50
 """Newest items that posting frequency and gaps are taken from."""
 
 _COUNTS = {"likes": "like_count", "comments": "comment_count", "views": "view_count", "plays": "play_count"}
+TYPICAL_RATES = ((1_000, 0.1058), (5_000, 0.0426), (20_000, 0.0228), (100_000, 0.0162), (1_000_000, 0.0155))
+"""Upper end of a follower band and its average engagement rate on Instagram. Source: HypeAuditor, "What is
+Instagram Engagement Rate", 37,000 accounts, 2018."""
+TYPICAL_RATE_ABOVE = 0.0154
+"""The same above a million followers."""
+LOW, HIGH = 0.4, 2.5
+"""Times the typical rate: about the quartiles within each band of a 2026 list of 3,075 Spanish accounts
+(0.6 %, 1.4 % and 3.3 % from 100,000 followers on)."""
 
 
 def reactions() -> str:
@@ -92,3 +100,13 @@ def content_mix_of(items: str, key: str = "account_id") -> str:
         select {key}, type, count(*) as items, count(*) / sum(count(*)) over (partition by {key}) as share
         from {items} where type is not null group by {key}, type
     """
+
+
+def engagement_style(rate: float | None, followers: int | None) -> str | None:
+    """``low``, ``typical`` or ``high`` for an Instagram engagement rate (0-1) in its follower band, or None."""
+    if rate is None or not followers:
+        return None
+    typical = next((mean for end, mean in TYPICAL_RATES if followers < end), TYPICAL_RATE_ABOVE)
+    if rate < LOW * typical:
+        return "low"
+    return "high" if rate > HIGH * typical else "typical"

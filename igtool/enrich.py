@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from igtool import vocabulary
+from igtool.asking import Asker, Tally
+from igtool.errors import IgtoolError
 from igtool.export import export_tables
 from igtool.fetching.keeping import RawFolder
 from igtool.fetching.plan import FetchOptions
@@ -19,7 +21,7 @@ from igtool.fill import DEFAULT_FILL, FIELDS, Filling, fill_list, write_filling
 from igtool.importing import import_source
 from igtool.lake import Lake
 from igtool.lists.creator_list import CreatorList
-from igtool.pipeline import stages_of, update_index
+from igtool.pipeline import run_passes, stages_of, update_index
 from igtool.progress import StageCounts
 from igtool.report import (
     ColumnCoverage,
@@ -64,7 +66,8 @@ class EnrichOptions:
 class Summary:
     """What a run did: counts per stage, rows of the list by status, coverage per column, the files it wrote.
 
-    ``commands``: what to try next and what each does; ``fetched``: what asking live sources came to.
+    ``commands``: what to try next and what each does; ``fetched``: what asking live sources came to; ``asked``: what
+    asking a language model came to, and ``trouble`` why that had to stop.
     """
 
     run_id: str
@@ -77,6 +80,8 @@ class Summary:
     notes: tuple[str, ...] = ()
     commands: tuple[tuple[str, str], ...] = ()
     fetched: FetchReport | None = None
+    asked: Tally | None = None
+    trouble: IgtoolError | None = None
 
     @property
     def rejected(self) -> int:
@@ -94,12 +99,13 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
     folder = session.settings.data / "export"
     output = options.output or folder / "creators_enriched.csv"
     fetcher = _fetcher(session, options)
+    asker = session.asker
     store_list(session, creators)
     notes = _import(session, options)
     filler = _Filler(session.lake, creators, options, output, session.started_at)
     fetched = _fetch(session, fetcher, creators, options, filler) if fetcher else None
     session.stop_if_asked("fetch")
-    session.runner(filler.after_batch).run(stages_of(session.settings), force=options.force)
+    run_passes(session, session.runner(filler.after_batch), force=options.force)
     session.stop_if_asked("analyze")
     filling = filler.write()
     update_index(session)
@@ -114,8 +120,10 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
         status=dict(sorted(filling.counts.items())),
         coverage=_coverage(creators, filling, options),
         files=(output, output.with_suffix(".provenance.csv"), folder / "report.html"),
-        notes=notes + tuple(f"stopped: {error}" for error in (fetched.troubles.values() if fetched else ())),
+        notes=notes + _stops(fetched, asker),
         fetched=fetched,
+        asked=asker.tally if asker is not None else None,
+        trouble=session.trouble,
     )
     return replace(summary, commands=_report(session.lake, creators, filling, summary))
 
@@ -126,6 +134,12 @@ def _fetcher(session: Session, options: EnrichOptions) -> Fetcher | None:
         return None
     sources = sources_of(session.settings, options.fetch.sources)
     return Fetcher(session, sources, options.fetch, raw_folder=options.raw_folder, told=options.told)
+
+
+def _stops(fetched: FetchReport | None, asker: Asker | None) -> tuple[str, ...]:
+    """Why asking somebody had to stop, for people."""
+    troubles = [*(fetched.troubles.values() if fetched else ()), *([asker.trouble] if asker and asker.trouble else ())]
+    return tuple(f"stopped: {error}" for error in troubles)
 
 
 def wanted_handles(creators: CreatorList, limit: int | None) -> list[tuple[str, str]]:

@@ -88,7 +88,7 @@ class Lake(LakeTables):
             self._connection.execute("use lake")
 
     def _prepare(self) -> str:
-        """Create or widen tables until they match schema.py; the id of this lake."""
+        """Create or widen tables until they match `igtool.schema`; the id of this lake."""
         marker = self.folder / "lake.json"
         if not marker.exists():
             known: dict[str, Any] = {"lake_id": uuid.uuid4().hex, "schema_version": 0}

@@ -5,44 +5,99 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from igtool.errors import UsageError
+from igtool.asking.opening import provider_of, questions_at_once
+from igtool.errors import ConfigError, UsageError
 from igtool.export import export_tables
+from igtool.runner import Runner, in_order
 from igtool.schema import EXPORTED
 from igtool.search.build import build_index, index_is_current
 from igtool.session import Session, open_session
 from igtool.settings import Settings
 from igtool.stages.analyze import Analyze
 from igtool.stages.base import Stage
+from igtool.stages.describe import Describe, DescribeOptions, Renewal
 from igtool.stages.drift import Drift
-from igtool.stages.embed import Embed, EmbedOptions
+from igtool.stages.embed import Embed, EmbedOptions, EmbedStyle
 from igtool.stages.normalize import Normalize
 from igtool.stages.resolve import Resolve
 
-NAMES = (Normalize.name, Drift.name, Embed.name, Resolve.name, Analyze.name, "index", "export")
+NAMES = (
+    *(stage.name for stage in (Normalize, Drift, Embed, Resolve, Analyze, Describe, EmbedStyle)),
+    "index",
+    "export",
+)
 _INDEXED = ("accounts", "content_items", "creators", "creator_links", "embeddings", "profiles", "niches")
 
 
 def stages_of(settings: Settings, names: Sequence[str] = ()) -> list[Stage]:
-    """The named stages with their options, all of them if none is named."""
-    stages: list[Stage] = [Normalize(), Drift(), Embed(EmbedOptions(encoder=settings.encoder)), Resolve(), Analyze()]
+    """The named stages that need no language model, with their options; all of them if none is named."""
+    stages: list[Stage] = [Normalize(), Drift(), Embed(EmbedOptions(settings.encoder)), Resolve(), Analyze()]
     return [stage for stage in stages if not names or stage.name in names]
+
+
+def passes_of(settings: Settings, names: Sequence[str] = ()) -> list[list[Stage]]:
+    """The named stages, all of them if none is named, in passes that follow each other.
+
+    After the first pass everything is there, made without a language model. What one says goes into the same tables
+    in the second; what is made of these comes last.
+    """
+    described = describe_stage(settings)
+    second: list[Stage] = [described, Analyze()] if described is not None else []
+    third: list[Stage] = [EmbedStyle(EmbedOptions(settings.encoder))]
+    further = [[stage for stage in stages if not names or stage.name in names] for stages in (second, third)]
+    return [stages_of(settings, names), *further]
+
+
+def describe_stage(settings: Settings) -> Describe | None:
+    """The stage that asks a language model; None when the settings name none. Raises ConfigError."""
+    provider = provider_of(settings)
+    if provider is None:
+        return None
+    options = DescribeOptions(
+        provider=provider.name,
+        model=provider.model,
+        always=settings.llm == "always",
+        uncertain_below=settings.llm_uncertain_below,
+        items=settings.llm_items,
+        item_characters=settings.llm_item_characters,
+    )
+    renewal = Renewal(
+        new_share=settings.llm_new_share,
+        new_distance=settings.llm_new_distance,
+        again_days=settings.llm_again_days,
+        long_tail_days=settings.llm_again_long_tail_days,
+        active_days=settings.semi_active_days,
+    )
+    return Describe(options, renewal, questions_at_once(settings, provider))
 
 
 def run_stages(session: Session, names: Sequence[str] = (), *, force: bool = False) -> None:
     """Bring the named stages up to date, all of them if none is named; ``force`` does their items again.
 
-    Raises UsageError for a name that is none of ``NAMES``, before anything is run.
+    Raises UsageError for a name that is none of ``NAMES``, and ConfigError for a language model that cannot be asked,
+    before anything is run. What stopped the asking of one is the session's ``trouble``.
     """
     for name in names:
         if name not in NAMES:
             raise UsageError(f"there is no stage {name!r}; there are: {', '.join(NAMES)}")
-    session.runner().run(stages_of(session.settings, names), force=force)
+    if Describe.name in names and provider_of(session.settings) is None:
+        raise ConfigError("describe asks a language model and none is named: --provider, or provider in igtool.toml")
+    run_passes(session, session.runner(), names, force=force)
     session.stop_if_asked("the stages")
     if not names or "index" in names:
         update_index(session, force=force)
     if not names or "export" in names:
         _export(session)
     session.lake.upkeep()
+
+
+def run_passes(session: Session, runner: Runner, names: Sequence[str] = (), *, force: bool = False) -> None:
+    """Bring the named stages up to date, all of them if none is named. Where a model cannot be asked, that is left."""
+    done: set[str] = set()
+    for stages in passes_of(session.settings, names):
+        for stage in in_order(stages):
+            runner.run([stage], force=force and stage.name not in done)
+            done.add(stage.name)
 
 
 def _export(session: Session) -> None:

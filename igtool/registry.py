@@ -8,6 +8,9 @@ from typing import Any
 
 from igtool.errors import ConfigError
 
+_SHOWN = {"llms": "provider of language models"}
+"""What one plugin of a family is called in messages."""
+
 
 def names(family: str) -> list[str]:
     """The names of the plugins of ``family``, sorted."""
@@ -17,13 +20,14 @@ def names(family: str) -> list[str]:
 def load(family: str, name: str) -> Any:
     """The plugin ``name`` of ``family`` (``encoders``). Raises ConfigError naming those that there are."""
     found = {point.name: point for point in entry_points(group=f"igtool.{family}")}
+    shown = _SHOWN.get(family, family.removesuffix("s"))
     if name not in found:
         there = ", ".join(sorted(found)) or "none; run `make setup`"
-        raise ConfigError(f"there is no {family.removesuffix('s')} {name!r}; there are: {there}")
+        raise ConfigError(f"there is no {shown} {name!r}; there are: {there}")
     try:
         return found[name].load()
     except ImportError as error:
-        raise ConfigError(f"the {family.removesuffix('s')} {name} misses a package: {error}") from error
+        raise ConfigError(f"the {shown} {name} misses a package: {error}") from error
 
 
 @lru_cache(maxsize=2)

@@ -54,6 +54,23 @@ def signature(stage: Stage) -> str:
     return _salt(stage) if variants is None else f"{_salt(stage)}|{sorted(variants)}"
 
 
+def _wanted(stage: Stage) -> tuple[str, tuple[str, ...]]:
+    """SQL with its values: every item that should exist, with the fingerprint of its input, stage and options."""
+    salt = hashlib.md5(_salt(stage).encode(), usedforsecurity=False).hexdigest()
+    return f"select item_id, md5(fingerprint || ?) as fingerprint from ({stage.keys})", (salt,)
+
+
+def pending_items(lake: Lake, stage: Stage) -> list[str]:
+    """The items that a run of ``stage`` would work on now."""
+    query, parameters = _wanted(stage)
+    rows = lake.rows(
+        f"select w.item_id from ({query}) w left join (from stage_rows where stage = ?) s using (item_id) "
+        "where s.fingerprint is distinct from w.fingerprint order by 1",
+        (*parameters, stage.name),
+    )
+    return [row["item_id"] for row in rows]
+
+
 def reject_rows(stage: str, rejects: Iterable[Reject]) -> list[Row]:
     """Rejects as rows of the table ``rejects``; text that cannot be stored is made storable."""
     return [
@@ -108,25 +125,21 @@ class Runner:
         done = self.lake.value("select count(*) from stage_rows where stage = ?", (stage.name,))
         counts.skipped = done - known
         with self.progress.stage(stage.name, pending):
-            if pending or (stage.whole and orphans):
-                self._run_batches(stage, pending, counts)
+            if (pending or (stage.whole and orphans)) and not self._run_batches(stage, pending, counts):
+                return
         self.journal.record_stage(self.lake.lake_id, stage.name, signature(stage), self.lake.snapshot)
 
     def _complete(self, stage: Stage) -> bool:
         """Whether nothing that ``stage`` reads changed since it last had nothing pending."""
         state = self.journal.stage_state(self.lake.lake_id, stage.name)
-        if state is None or state[0] != signature(stage) or state[1] > self.lake.snapshot:
+        if stage.timely or state is None or state[0] != signature(stage) or state[1] > self.lake.snapshot:
             return False
         return not (self.lake.changed_since(state[1]) & set(stage.reads))
 
     def _find_wanted(self, stage: Stage) -> None:
         """Make the temporary table ``wanted``: every item that should exist, with the fingerprint of its input."""
-        salt = hashlib.md5(_salt(stage).encode(), usedforsecurity=False).hexdigest()
-        self.lake.execute(
-            "create or replace temp table wanted as "
-            f"select item_id, md5(fingerprint || ?) as fingerprint from ({stage.keys})",
-            (salt,),
-        )
+        query, parameters = _wanted(stage)
+        self.lake.execute(f"create or replace temp table wanted as {query}", parameters)
 
     def _find_pending(self, stage: Stage, *, force: bool) -> tuple[int, int]:
         """Make the temporary table ``pending``; how many items are in it, and how many of those are not new."""
@@ -168,20 +181,25 @@ class Runner:
             for table in stage.writes:
                 self.lake.delete(table, stage.key, items)
 
-    def _run_batches(self, stage: Stage, total: int, counts: StageCounts) -> None:
+    def _run_batches(self, stage: Stage, total: int, counts: StageCounts) -> bool:
+        """Work on everything pending; False when the stage had to postpone the rest."""
         if stage.streamed:
             self._run_stream(stage, total, counts)
-            return
+            return True
         size = total if stage.whole else self.batch_size or stage.batch_size
         for start in [0] if stage.whole else range(0, total, size):
             self._stop_if_asked(stage, start, total)
-            self._run_batch(stage, start, size, counts)
+            if self._run_batch(stage, start, size, counts):
+                self._stop_if_asked(stage, start, total)
+                return False
+        return True
 
     def _stop_if_asked(self, stage: Stage, done: int, total: int) -> None:
         if self.stopping():
             raise Interrupted(f"stopped in {stage.name} after {done} of {total} items; all of them are stored")
 
-    def _run_batch(self, stage: Stage, start: int, size: int, counts: StageCounts) -> None:
+    def _run_batch(self, stage: Stage, start: int, size: int, counts: StageCounts) -> bool:
+        """One batch, read, processed and committed; whether something of it was postponed."""
         chosen = (
             "from wanted" if stage.whole else f"from memory.pending where number > {start} and number <= {start + size}"
         )
@@ -192,6 +210,7 @@ class Runner:
         )
         output = process(stage, self.lake.arrow(stage.rows), self.context)
         self._commit(stage, items, output, counts)
+        return bool(output.postponed)
 
     def _run_stream(self, stage: Stage, total: int, counts: StageCounts) -> None:
         """All pending rows in one stream; a commit as soon as enough of them are done."""
@@ -224,6 +243,9 @@ class Runner:
     def _commit(self, stage: Stage, items: pa.Table, output: Output, counts: StageCounts) -> int:
         """Store what was made of ``items`` in one commit; how many those were."""
         _check(stage, items.column("item_id").to_pylist(), output)
+        if output.postponed:
+            postponed = pa.array(output.postponed, type=pa.string())
+            items = items.filter(pc.invert(pc.is_in(items.column("item_id"), postponed)))
         with self.lake.transaction():
             self._store(stage, items, output)
         if "pending" in items.column_names:
@@ -289,7 +311,7 @@ def _stage_rows(stage: Stage, items: pa.Table, output: Output) -> pa.Table:
 
 def _check(stage: Stage, items: list[str], output: Output) -> None:
     """Every item came out exactly once. Raises IgtoolError: anything else is a bug in the stage."""
-    came_out = sorted([*output.done, *(reject.item_id for reject in output.rejects)])
+    came_out = sorted([*output.done, *output.postponed, *(reject.item_id for reject in output.rejects)])
     if came_out != sorted(items):
         lost = sorted(set(items) - set(came_out))[:3]
         raise IgtoolError(

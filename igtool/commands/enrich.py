@@ -8,13 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from igtool.commands.asking import print_tally
 from igtool.console import print_json, print_rows, say
-from igtool.errors import FinishedWithRejects, Interrupted, UsageError
+from igtool.errors import FinishedWithRejects, Interrupted, UsageError, first_of
 from igtool.workspace import Workspace
 
 if TYPE_CHECKING:
     from igtool.enrich import EnrichOptions, Summary
     from igtool.lists.creator_list import CreatorList
+    from igtool.outlay import Outlay
 
 
 def run_enrich(
@@ -37,12 +39,15 @@ def run_enrich(
     say(f"{chosen.name}: {len(chosen.rows)} rows; raw answers from {told or 'what is already stored'}")
     try:
         with open_session(workspace.settings, f"enrich {chosen.name}", stopping) as session:
+            session.told = say
             summary = enrich(session, chosen, options)
     except Interrupted as error:
         raise Interrupted(f"{error}\ngo on with the same command: it starts where this one stopped") from error
     _print_summary(summary, as_json=given["as_json"])
-    if summary.fetched is not None and summary.fetched.error is not None:
-        raise summary.fetched.error
+    troubles = [summary.fetched.error if summary.fetched is not None else None, summary.trouble]
+    trouble = first_of([one for one in troubles if one is not None])
+    if trouble is not None:
+        raise trouble
     if summary.rejected:
         raise FinishedWithRejects(
             f"finished; {summary.rejected} items were rejected: `igtool rejects` says which and why"
@@ -124,14 +129,42 @@ def _print_plan(workspace: Workspace, chosen: CreatorList, options: EnrichOption
         "odd": dict(chosen.odd),
     }
     asked = _asked(workspace, chosen, options)
+    outlay = _outlay(workspace, chosen, options)
     if as_json:
-        print_json({"command": "enrich", "dry_run": True, **plan, **asked})
+        told = asdict(outlay) if outlay is not None else None
+        print_json({"command": "enrich", "dry_run": True, **plan, **asked, "language_model": told})
         return
     print_rows([{"plan": name, "value": str(value)} for name, value in plan.items()])
     if asked:
         print_rows([{"accounts": step, "count": count} for step, count in asked["accounts"].items()])
         print_rows(asked["requests"], title="\nat most")
+    if outlay is not None:
+        print_rows(outlay.rows(), title=f"\nlanguage model: {outlay.provider} {outlay.model}")
+        say(f"prices: {outlay.prices}")
     say("nothing was asked or written")
+
+
+def _outlay(workspace: Workspace, chosen: CreatorList, options: EnrichOptions) -> Outlay | None:
+    """What a language model would cost; None without one. Of whom nothing is stored yet only a range is known."""
+    from igtool import registry
+    from igtool.asking.opening import provider_name
+    from igtool.enrich import wanted_handles
+    from igtool.outlay import outlay
+
+    if provider_name(workspace.settings) is None:
+        return None
+    encoder = registry.encoder(workspace.settings.encoder)
+    wanted = wanted_handles(chosen, options.limit)
+    try:
+        reader = workspace.reader()
+    except UsageError:
+        return outlay(workspace.settings, None, encoder, further=len(wanted))
+    with reader as lake:
+        names = [f"{platform}:{handle}" for platform, handle in wanted]
+        known = lake.value(
+            "select count(*) from accounts where platform || ':' || handle in (select unnest(?::varchar[]))", (names,)
+        )
+        return outlay(workspace.settings, lake, encoder, further=len(wanted) - min(known, len(wanted)))
 
 
 def _asked(workspace: Workspace, chosen: CreatorList, options: EnrichOptions) -> dict[str, Any]:
@@ -165,6 +198,7 @@ def _print_summary(summary: Summary, *, as_json: bool) -> None:
                 "coverage": [asdict(column) for column in summary.coverage],
                 "files": files,
                 "notes": summary.notes,
+                "language_model": asdict(summary.asked) if summary.asked is not None else None,
                 "seconds": round(summary.seconds, 2),
             }
         )
@@ -177,6 +211,8 @@ def _print_summary(summary: Summary, *, as_json: bool) -> None:
             for c in summary.coverage
         ]
     )
+    if summary.asked is not None:
+        print_tally(summary.asked)
     for note in summary.notes:
         say(f"note: {note}")
     for file in files:

@@ -26,6 +26,10 @@ def print_creator(creator: Row) -> None:
         _line("niche", f"{niche} ({niches['confidence_score']:.2f})" + (f", also {others}" if others else ""))
     _line("style", niches.get("content_style"))
     _line("summary", niches.get("llm_summary"))
+    style = json.loads(profile.get("user_style") or "null") or {}
+    for name in ("persona", "tone", "interests"):
+        _line(name, cell(style.get(name)))
+    _line("audience", profile.get("audience_type"))
     _line("topics", cell(profile.get("content_topics")))
     pattern = json.loads(profile.get("posting_pattern") or "null") or {}
     for name, value in pattern.items():
@@ -33,6 +37,7 @@ def print_creator(creator: Row) -> None:
     _print_engagement(creator)
     _line("engagement style", profile.get("engagement_style"))
     _line("brand fit", cell(profile.get("brand_fit")))
+    _line("said by", _makers(niches, profile))
     _print_growth(creator)
     accounts = [
         {
@@ -49,6 +54,20 @@ def print_creator(creator: Row) -> None:
     print_rows(accounts)
     _print_bios(creator)
     _print_items(creator)
+
+
+def _makers(niches: Row, profile: Row) -> str:
+    """Which method made which of the fields above."""
+    methods = json.loads(profile.get("methods") or "{}") | json.loads(niches.get("methods") or "{}")
+    fields: dict[str, list[str]] = {}
+    for name, method in methods.items():
+        if method != "none":
+            fields.setdefault(method, []).append(name.removeprefix("user_style.").replace("_", " "))
+    model = profile.get("model") if profile.get("prompt_version") else None
+    parts = [
+        f"{model if model and method == 'model' else method}: {', '.join(names)}" for method, names in fields.items()
+    ]
+    return "; ".join(sorted(parts))
 
 
 def print_earlier(creator: Row) -> None:

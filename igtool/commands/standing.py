@@ -14,19 +14,32 @@ from igtool.fetching.probe import probe
 from igtool.fetching.status import alerts, live_status, tell
 from igtool.health import Check, status
 from igtool.journal import Journal
+from igtool.journal.models import ModelLedger
 from igtool.lake import Lake
 from igtool.settings import Settings
+
+_USAGE_S = 30 * 86_400.0
 
 
 def print_status(settings: Settings, *, as_json: bool) -> None:
     """Tables, runs, and how live data stands."""
-    state = {**status(settings), **live_status(settings, Clock())}
+    clock = Clock()
+    state = {**status(settings), **live_status(settings, clock), "language_models": _model_usage(settings, clock)}
     if as_json:
         print_json({"command": "status", **state})
         return
     print_rows([{"table": name, "rows": rows} for name, rows in state["tables"].items()])
     print_rows(state["runs"], title="\nlast runs")
+    if state["language_models"]:
+        print_rows(state["language_models"], title="\nlanguage models, last 30 days")
+        say(f"spent on them: {sum(row['cost_usd'] for row in state['language_models']):.4f} US dollars")
     _print_live(state)
+
+
+def _model_usage(settings: Settings, clock: Clock) -> list[dict[str, Any]]:
+    """Calls of the last 30 days by provider, model and outcome; one under way counts at its highest price."""
+    with Journal(settings.cache, writable=False) as journal:
+        return ModelLedger(journal).usage(clock.now() - _USAGE_S)
 
 
 def _print_live(state: dict[str, Any]) -> None:

@@ -125,7 +125,7 @@ class Ledger:
                     waits.append(decision)
                     continue
                 if claimant.max_cost_usd is not None:
-                    spent = _spent(cursor, claimant.run)
+                    spent = spent_in(cursor, claimant.run)
                     if spent + cost.cost_usd > claimant.max_cost_usd + 1e-9:
                         return Spent(spent)
                 queue.lease(cursor, chosen, owner=claimant.owner, now=now)
@@ -300,6 +300,8 @@ def _save(cursor: Any, source: str, key: str, pace: Pace) -> None:
     cursor.execute("insert or replace into paces values (?, ?, ?)", (source, key, text))
 
 
-def _spent(cursor: Any, run: str) -> float:
-    (spent,) = cursor.execute("select coalesce(sum(cost_usd), 0) from requests where run = ?", (run,)).fetchone()
+def spent_in(cursor: Any, run: str) -> float:
+    """US dollars that a run spent, on platforms and on language models, calls under way at their highest price."""
+    both = "select cost_usd from requests where run = ?1 union all select cost_usd from llm_calls where run = ?1"
+    (spent,) = cursor.execute(f"select coalesce(sum(cost_usd), 0) from ({both})", (run,)).fetchone()
     return float(spent)

@@ -51,8 +51,19 @@ create table if not exists answers (
     answer_id text primary key, platform text not null, source text not null, endpoint text not null, subject text,
     status integer not null, outcome text not null, body blob not null, sha256 text not null, fetched_at real not null
 ) strict;
+create table if not exists llm_calls (
+    call_id integer primary key, provider text not null, model text not null, at real not null,
+    tokens integer not null, cost_usd real not null, run text not null, outcome text
+) strict;
+create index if not exists llm_calls_by_time on llm_calls (provider, at);
+create index if not exists llm_calls_by_run on llm_calls (run, cost_usd);
+create table if not exists llm_answers (answer_id text primary key, row text not null) strict;
+create table if not exists llm_batches (
+    label text primary key, provider text not null, model text not null, batch_id text, asked text not null,
+    submitted_at real not null
+) strict;
 """
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)

@@ -1,139 +1,28 @@
-"""What a creator is about, without any language model."""
+"""What a creator is about: with what a language model said of it, or without."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
 import pyarrow as pa
 
 from igtool import vocabulary
-from igtool.encoders.base import Encoder
-from igtool.engagement import content_mix_of, engagement_of, posting_of
-from igtool.portrait import Portrait, spaces_of
-from igtool.posting import slots_of, zones_of_countries
+from igtool.facts import FACTS, FACTS_KEYS
+from igtool.portrait import portraits_of
 from igtool.stages.base import Context, Output, Row, Stage
-from igtool.zero_shot import Scores
-
-ITEMS = 50
-"""How many of the newest items of all accounts together are read; engagement has windows of its own."""
 
 _ROWS = f"""
-    with zones as ({zones_of_countries()}),
-    linked as (
-        select l.creator_id as item_id, a.*
-        from creator_links l join accounts a using (account_id)
-        where l.creator_id in (select item_id from batch)
-    ),
-    posted as (
-        select l.item_id, c.*, timezone(coalesce(z.time_zone, 'UTC'), c.published_at) as local_at
-        from linked l join content_items c using (account_id)
-        join creators on creators.creator_id = l.item_id left join zones z on z.country = creators.country
-        qualify row_number() over (
-            partition by l.item_id order by c.published_at desc nulls last, c.content_id
-        ) <= {ITEMS}
-    ),
-    listed as (
-        select item_id,
-               list(struct_pack(
-                   content_id, hashtags,
-                   text := concat_ws(chr(10), left(title_or_caption, 2200), left(description, 300))
-               ) order by published_at desc nulls last, content_id) as items,
-               count(*) as item_count
-        from posted group by item_id
-    ),
-    mixed as (
-        select item_id, list(struct_pack(type, share := round(share, 4)) order by type) as content_mix
-        from ({content_mix_of("posted", "item_id")}) group by item_id
-    ),
-    paced as ({posting_of("posted", "item_id")}),
-    best as ({slots_of("posted", "item_id")}),
-    items as (
-        select l.account_id, l.platform, l.followers_count, c.content_id, c.published_at, c.observed_at,
-               c.like_count, c.comment_count, c.view_count, c.play_count
-        from linked l join content_items c using (account_id)
-    ),
-    engaged as ({engagement_of("items")}),
-    responses as (
-        select l.item_id,
-               list(struct_pack(
-                   account_id, platform := l.platform, followers_count := l.followers_count,
-                   engagement_rate := round(engagement_rate, 6), rated_items, median_likes, median_comments,
-                   median_views, median_plays, items
-               ) order by engagement_rate is null, l.followers_count desc nulls last, account_id) as responses
-        from linked l join engaged using (account_id) group by l.item_id
-    ),
-    known as (
-        select item_id,
-               list(struct_pack(
-                   account_id, category, display_name := left(display_name, 200), bio := left(bio, 5000)
-               ) order by followers_count desc nulls last, account_id) as accounts
-        from linked group by item_id
-    ),
-    watched as (
-        select l.item_id, w.watch_id, w.row
-        from linked l join watchlist w on w.platform = l.platform and lower(w.handle) = l.handle
-        union
-        select l.item_id, w.watch_id, w.row
-        from linked l join watchlist w on w.platform = l.platform and w.handle = l.platform_user_id
-        where l.platform = 'youtube'
-    ),
-    told as (
-        select item_id, list(row order by watch_id) as listed_rows
-        from (select item_id, row::varchar as row, min(watch_id) as watch_id from watched group by all)
-        group by item_id
-    ),
-    embedded as (
-        select l.item_id, list(struct_pack(model, field, vector) order by e.embedding_id) as vectors
-        from embeddings e join linked l on l.account_id = e.owner_id group by l.item_id
-    )
-    select c.creator_id as item_id, c.language, known.accounts, listed.items as texts, embedded.vectors,
-           told.listed_rows, mixed.content_mix, best.slot, best.best_hours,
-           coalesce(zones.time_zone, 'UTC') as time_zone,
-           responses.responses, listed.item_count, paced.items_per_week, paced.median_gap_days,
-           strftime(timezone('UTC', paced.first_published_at), '%Y-%m-%dT%H:%M:%SZ') as since,
-           strftime(timezone('UTC', paced.last_published_at), '%Y-%m-%dT%H:%M:%SZ') as until
-    from creators c
-    join batch on batch.item_id = c.creator_id
-    left join zones using (country)
-    left join known on known.item_id = c.creator_id
-    left join listed on listed.item_id = c.creator_id
-    left join embedded on embedded.item_id = c.creator_id
-    left join mixed on mixed.item_id = c.creator_id
-    left join paced on paced.item_id = c.creator_id
-    left join best on best.item_id = c.creator_id
-    left join responses on responses.item_id = c.creator_id
-    left join told on told.item_id = c.creator_id
-    order by c.creator_id
+    with facts as ({FACTS})
+    select facts.*, d.description, d.provider || '/' || d.model as described_by, d.prompt_version
+    from facts left join descriptions d on d.creator_id = facts.item_id
+    order by facts.item_id
 """
 
-# Sums of hashes do not depend on order and need no sorting of a million lists.
-_KEYS = """
-    with seen as (
-        select account_id,
-               md5_number_lower(concat_ws(' ', account_id, answer_id, parser_version, observed_at)) as h
-        from accounts
-        union all
-        select account_id, md5_number_lower(concat_ws(' ', content_id, answer_id, parser_version, observed_at))
-        from content_items
-        union all
-        select owner_id, md5_number_lower(concat_ws(' ', embedding_id, model, text_sha256)) from embeddings
-        union all
-        select a.account_id, md5_number_lower(concat_ws(' ', w.watch_id, w.row))
-        from watchlist w join accounts a on a.platform = w.platform and a.handle = lower(w.handle)
-        union all
-        select a.account_id, md5_number_lower(concat_ws(' ', w.watch_id, w.row))
-        from watchlist w join accounts a on a.platform = w.platform and a.platform_user_id = w.handle
-        where w.platform = 'youtube'
-    ),
-    summed as (select account_id, sum(h) as h, count(*) as n from seen group by account_id),
-    linked as (
-        select l.creator_id, sum(s.h) as h, sum(s.n) as n
-        from creator_links l join summed s using (account_id) group by l.creator_id
-    )
-    select c.creator_id as item_id, md5(concat_ws(' ', c.creator_id, c.language, c.country, l.h, l.n)) as fingerprint
-    from creators c left join linked l using (creator_id)
+_KEYS = f"""
+    with known as ({FACTS_KEYS})
+    select item_id, md5(concat_ws(' ', fingerprint, d.llm_answer_id, d.described_at)) as fingerprint
+    from known left join descriptions d on d.creator_id = known.item_id
 """
 
 
@@ -149,13 +38,13 @@ class Analyze(Stage):
     """One row of ``profiles`` and of ``niches`` a creator, from its accounts, newest 50 items, vectors and lists.
 
     Each field names its method: ``zero-shot`` (`igtool.zero_shot`), ``words`` (vocabulary words), ``list`` (genres
-    of a creator list), several joined by ``+``, ``sql`` (counts and times), ``extraction`` (quoted from the texts),
-    ``rule`` (from niche and language) or ``none`` (NULL). Ethnicity, height, health, religion, orientation, gender
-    and looks are never inferred.
+    of a creator list), ``model`` (a language model, `igtool.stages.describe`), several joined by ``+``, ``sql``
+    (counts and times), ``extraction`` (quoted from the texts), ``rule`` (from niche and language) or ``none`` (NULL).
+    Ethnicity, height, health, religion, orientation, gender and looks are never inferred.
     """
 
     name: ClassVar[str] = "analyze"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reads: ClassVar[tuple[str, ...]] = (
         "creators",
         "creator_links",
@@ -163,47 +52,21 @@ class Analyze(Stage):
         "content_items",
         "embeddings",
         "watchlist",
+        "descriptions",
     )
     writes: ClassVar[tuple[str, ...]] = ("profiles", "niches")
     key: ClassVar[str] = "creator_id"
     Options: ClassVar[type] = AnalyzeOptions
-    keys: ClassVar[str] = _KEYS
-    rows: ClassVar[str] = _ROWS
+    keys = _KEYS
+    rows = _ROWS
 
     def process(self, batch: pa.Table, context: Context) -> Output:
         """Rows of both tables for each creator."""
         encoder = context.encoder()
-        spaces = spaces_of(encoder)
-        owners, vectors = _vectors(batch, encoder)
-        niche_z = _by_owner(spaces.niches.z_scores(vectors), owners, batch.num_rows)
-        style_z = _by_owner(spaces.styles.z_scores(vectors), owners, batch.num_rows)
         profiles: list[Row] = []
         niches: list[Row] = []
-        for row, facts in enumerate(batch.drop_columns(["vectors"]).to_pylist()):
-            portrait = Portrait(facts, spaces, niche_z[row], style_z[row])
-            profiles.append(portrait.profile() | {"model": encoder.model})
-            niches.append(portrait.niche() | {"model": encoder.model})
+        for portrait in portraits_of(batch, encoder):
+            made_by = {"model": portrait.facts["described_by"] or encoder.model}
+            profiles.append(portrait.profile() | made_by | {"prompt_version": portrait.facts["prompt_version"]})
+            niches.append(portrait.niche() | made_by)
         return Output({"profiles": profiles, "niches": niches}, batch.column("item_id").to_pylist())
-
-
-def _vectors(batch: pa.Table, encoder: Encoder) -> tuple[Any, Any]:
-    """Row number and vector of each embedding that this encoder made, shapes (n,) and (n, dimension)."""
-    lists = batch.column("vectors").combine_chunks()
-    structs = lists.flatten()
-    owners = np.repeat(np.arange(len(lists)), lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
-    models, vectors = structs.field("model"), structs.field("vector")
-    sizes = vectors.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    ours = (np.array(models.to_pylist(), dtype=object) == encoder.model) & (sizes == encoder.dimension)
-    chosen = vectors.filter(pa.array(ours, type=pa.bool_())).flatten().to_numpy(zero_copy_only=False)
-    return owners[ours], chosen.reshape(-1, encoder.dimension).astype(np.float32)
-
-
-def _by_owner(z: Scores, owners: Any, rows: int) -> list[Scores | None]:
-    """Sum of each row's standardised vectors over the root of their number; None for a row without one.
-
-    Fields are taken as independent witnesses, so two that agree say more than one (Stouffer's method).
-    """
-    total = np.zeros((rows, z.shape[1]))
-    np.add.at(total, owners, z)
-    counts = np.bincount(owners, minlength=rows)
-    return [total[row] / np.sqrt(counts[row]) if counts[row] else None for row in range(rows)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from igtool.arrow import Rows, joined
 from igtool.encoders.base import Encoder
+from igtool.llms.questions import Question, Result
 from igtool.schema import written
 
 Row = dict[str, Any]
@@ -32,14 +33,16 @@ class Reject:
 class Output:
     """What a stage made of a batch.
 
-    ``tables``: table name to rows. ``done``: items that came out as rows. Every item of the batch is in ``done`` or
-    in ``rejects``, or the runner stops. ``variants``: item to the name and version of what made it, for a stage
+    ``tables``: table name to rows. ``done``: items that came out as rows. ``postponed``: items that stay pending with
+    what they had, because what the stage asks cannot be asked now. Every item of the batch is in one of these or in
+    ``rejects``, or the runner stops. ``variants``: item to the name and version of what made it, for a stage
     that has several ways.
     """
 
     tables: dict[str, Rows] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    postponed: list[str] = field(default_factory=list)
     variants: dict[str, str] = field(default_factory=dict)
 
     def add(self, other: Output) -> None:
@@ -49,6 +52,7 @@ class Output:
             self.tables[name] = rows if before is None else joined(written(name), [before, rows])
         self.done += other.done
         self.rejects += other.rejects
+        self.postponed += other.postponed
         self.variants |= other.variants
 
 
@@ -58,6 +62,8 @@ class Context:
 
     encoder: Callable[[], Encoder]
     clock: Callable[[], datetime]
+    ask: Callable[[Sequence[Question]], list[Result]] | None = None
+    """Asks a language model; None without one."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,8 @@ class Stage(ABC):
     ``keys`` its rows go too. A stage with ``whole`` gets all items in one batch as soon as one is pending, and
     what it returns replaces its tables, except those in ``appends``, which only grow.
 
+    A ``timely`` stage may have something to do because time went by: it is looked at in every run.
+
     A ``streamed`` stage is a pure function of each row. All its pending rows are read as one stream, in no order,
     and cut in pieces that several processes work on; ``rows`` also passes ``fingerprint`` and ``known`` of
     ``batch`` through, and there is no encoder.
@@ -85,12 +93,13 @@ class Stage(ABC):
     reads: ClassVar[tuple[str, ...]]
     writes: ClassVar[tuple[str, ...]]
     key: ClassVar[str]
-    keys: ClassVar[str]
-    rows: ClassVar[str]
+    keys: str
+    rows: str
     whole: ClassVar[bool] = False
     appends: ClassVar[tuple[str, ...]] = ()
-    batch_size: ClassVar[int] = 500
+    batch_size: int = 500
     streamed: ClassVar[bool] = False
+    timely: ClassVar[bool] = False
     Options: ClassVar[type] = NoOptions
 
     def __init__(self, options: Any = None) -> None:

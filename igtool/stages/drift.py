@@ -88,7 +88,7 @@ class Drift(Stage):
         join raw_responses r on r.answer_id = s.answer_id and r.fetched_at = s.fetched_at
         order by s.item_id, r.answer_id
     """
-    batch_size: ClassVar[int] = 8
+    batch_size = 8
     Options: ClassVar[type] = DriftOptions
 
     def process(self, batch: pa.Table, context: Context) -> Output:  # noqa: ARG002 - a pure function of the batch

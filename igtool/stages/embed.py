@@ -57,11 +57,11 @@ class Embed(Stage):
     reads: ClassVar[tuple[str, ...]] = ("accounts", "content_items", "embeddings")
     writes: ClassVar[tuple[str, ...]] = ("embeddings",)
     key: ClassVar[str] = "embedding_id"
-    batch_size: ClassVar[int] = 64
+    batch_size = 64
     Options: ClassVar[type] = EmbedOptions
     # The newest twenty of a million accounts take 8 GB to sort out; a sum of hashes over all items takes 1 GB and
     # only errs to the safe side: an older item makes its account pending, and its text is found by SHA-256.
-    keys: ClassVar[str] = f"""
+    keys = f"""
         select item_id, md5(text) as fingerprint
         from ({_BIOS})
         where regexp_matches(text, '\\S')
@@ -72,7 +72,7 @@ class Embed(Stage):
         where regexp_matches(said, '\\S')
         group by item_id
     """
-    rows: ClassVar[str] = f"""
+    rows = f"""
         with texts as (
             select item_id, account_id, text from ({_BIOS} {_BATCH_ACCOUNTS})
             union all
@@ -123,3 +123,37 @@ class Embed(Stage):
             for item in items
         ]
         return Output({"embeddings": rows}, [item["item_id"] for item in items])
+
+
+_STYLES = r"""
+    select creator_id || '|user_style' as item_id, creator_id,
+           left(concat_ws(chr(10), user_style ->> 'persona',
+               array_to_string(cast(user_style -> 'tone' as varchar[]), ', '),
+               array_to_string(cast(user_style -> 'interests' as varchar[]), ', ')), 1000) as text
+    from profiles
+"""
+
+
+class EmbedStyle(Embed):
+    """One vector a creator whose profile tells persona, tone or interests: the field ``user_style``."""
+
+    name: ClassVar[str] = "embed_style"
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[str, ...]] = ("profiles", "embeddings")
+    keys = f"""
+        select item_id, md5(text) as fingerprint from ({_STYLES}) where regexp_matches(text, '\\S')
+    """
+    rows = f"""
+        with wanted as (
+            select item_id, creator_id as owner_id, text, sha256(text) as text_sha256
+            from ({_STYLES}) semi join batch using (item_id)
+        ),
+        known as (
+            select text_sha256, list(distinct struct_pack(model, vector)) as known
+            from embeddings semi join wanted using (text_sha256)
+            group by text_sha256
+        )
+        select item_id, owner_id, 'user_style' as field, text, text_sha256, known
+        from wanted left join known using (text_sha256)
+        order by item_id
+    """

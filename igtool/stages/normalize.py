@@ -44,7 +44,7 @@ class Normalize(Stage):
         select b.item_id, b.fingerprint, b.known, r.body, r.subject, r.fetched_at, r.endpoint
         from raw_responses r join batch b on r.answer_id = b.item_id
     """
-    batch_size: ClassVar[int] = 2000
+    batch_size = 2000
     streamed: ClassVar[bool] = True
 
     def variants(self) -> frozenset[str]:

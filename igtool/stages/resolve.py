@@ -93,13 +93,13 @@ class Resolve(Stage):
     key: ClassVar[str] = "account_id"
     whole: ClassVar[bool] = True
     appends: ClassVar[tuple[str, ...]] = ("link_log",)
-    keys: ClassVar[str] = """
+    keys = """
         select account_id as item_id,
                md5(concat_ws('|', handle, display_name, bio, external_url, array_to_string(links, ' '),
                    followers_count, profile_image_url, country, country_source, language, observed_at)) as fingerprint
         from accounts
     """
-    rows: ClassVar[str] = """
+    rows = """
         select a.account_id as item_id, a.platform, a.platform_user_id, a.handle, a.display_name, a.bio,
                a.external_url, a.links, a.followers_count, a.profile_image_url, a.country, a.country_source, a.language,
                a.observed_at, l.creator_id, c.first_seen_at

@@ -1,4 +1,4 @@
-"""Niches, content styles, generic categories and denied words: TOML beside this file, checked when loaded."""
+"""Niches, styles, tones, kinds of content, generic and denied words: TOML beside this file, checked when loaded."""
 
 from __future__ import annotations
 
@@ -56,6 +56,8 @@ class Vocabulary:
 
     niches: dict[str, Label]
     styles: dict[str, Label]
+    tones: dict[str, Label]
+    kinds: dict[str, Label]
     generic_categories: frozenset[str]
     """Folded platform categories that say nothing."""
     background: tuple[str, ...]
@@ -121,7 +123,7 @@ def stop_words(folder: Path = _FOLDER) -> frozenset[str]:
 
 
 def read(folder: Path) -> Vocabulary:
-    """The vocabulary in ``folder``: niches, styles, generic_categories and denied, each ``.toml``.
+    """The vocabulary in ``folder``: niches, styles, tones, kinds, generic_categories and denied, each ``.toml``.
 
     Raises ConfigError naming the file, the label and the fix: an unknown field or reference, a circle of
     parents, a label without prototypes, or one that names a denied inference.
@@ -134,6 +136,8 @@ def read(folder: Path) -> Vocabulary:
     return Vocabulary(
         niches,
         _labels(folder / "styles.toml", denied),
+        _labels(folder / "tones.toml", denied, embedded=False),
+        _labels(folder / "kinds.toml", denied, embedded=False),
         frozenset(" ".join(tokens(name)) for name in generic.get("categories", [])),
         tuple(generic.get("background", [])),
         denied,
@@ -147,8 +151,12 @@ def _toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path.name}: cannot be read as TOML: {error}") from error
 
 
-def _labels(path: Path, denied: frozenset[tuple[str, ...]]) -> dict[str, Label]:
-    return {slug: _label(path.name, slug, table, denied) for slug, table in _toml(path).items()}
+def _labels(path: Path, denied: frozenset[tuple[str, ...]], *, embedded: bool = True) -> dict[str, Label]:
+    labels = {slug: _label(path.name, slug, table, denied) for slug, table in _toml(path).items()}
+    for slug, label in labels.items():
+        if embedded and not label.prototypes:
+            raise ConfigError(f"{path.name}: [{slug}] needs at least one prototype sentence")
+    return labels
 
 
 def _label(file: str, slug: str, table: Any, denied: frozenset[tuple[str, ...]]) -> Label:
@@ -161,8 +169,6 @@ def _label(file: str, slug: str, table: Any, denied: frozenset[tuple[str, ...]])
         values = table.get(name, [])
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise ConfigError(f"{where}: {name} must be a list of texts")
-    if not table.get("prototypes"):
-        raise ConfigError(f"{where} needs at least one prototype sentence")
     words = [*table.get("words", []), *table.get("words_es", [])]
     for text in [slug.replace("_", " "), table["label"], str(table.get("label_es", "")), *words]:
         if _hits(tokens(text), denied):
@@ -172,7 +178,7 @@ def _label(file: str, slug: str, table: Any, denied: frozenset[tuple[str, ...]])
         table["label"],
         str(table.get("label_es", table["label"])),
         tuple(dict.fromkeys(tuple(tokens(word)) for word in words)),
-        tuple(table["prototypes"]),
+        tuple(table.get("prototypes", [])),
         table.get("parent"),
         tuple(table.get("related", [])),
         tuple(table.get("conflicts", [])),

@@ -3,100 +3,75 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from igtool import genres, topics, vocabulary, zero_shot
-from igtool.encoders.base import Encoder
+from igtool.description import Description
+from igtool.engagement import engagement_style
 from igtool.lists.columns import genre_text
+from igtool.portrait.prose import EVIDENCE, MODEL, Sheet, describe_sheet
+from igtool.portrait.spaces import Spaces, quote_of
 from igtool.topics import Sentence
-from igtool.vocabulary import fold
 from igtool.zero_shot import Scores, Words
 
 Facts = dict[str, Any]
-"""A row of ``Analyze.rows`` without its vectors."""
+"""A row of `igtool.facts.FACTS` without its vectors."""
 
 SECONDARY_SCORE = 0.1
 """A secondary niche has at least this score."""
 RULE_SCORE = 0.3
 """Brands and audience are named from a primary niche with at least this score."""
-EVIDENCE = 5
-"""At most so many content ids and quotes a field."""
-TYPICAL_RATES = ((1_000, 0.1058), (5_000, 0.0426), (20_000, 0.0228), (100_000, 0.0162), (1_000_000, 0.0155))
-"""Upper end of a follower band and its average engagement rate on Instagram. Source: HypeAuditor, "What is
-Instagram Engagement Rate", 37,000 accounts, 2018."""
-TYPICAL_RATE_ABOVE = 0.0154
-"""The same above a million followers."""
-LOW, HIGH = 0.4, 2.5
-"""Times the typical rate: about the quartiles within each band of a 2026 list of 3,075 Spanish accounts
-(0.6 %, 1.4 % and 3.3 % from 100,000 followers on)."""
+MODEL_NATS = 3.0
+"""Evidence of a niche or style that a language model names; a further niche counts a third of it."""
 LANGUAGES = {
     "ar": "Arabic", "ca": "Catalan", "de": "German", "en": "English", "es": "Spanish", "eu": "Basque",
     "fr": "French", "gl": "Galician", "hi": "Hindi", "id": "Indonesian", "it": "Italian", "ja": "Japanese",
     "ko": "Korean", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "ru": "Russian", "tr": "Turkish",
 }  # fmt: skip
 _RESPONSES = ("engagement_rate", "median_likes", "median_comments", "median_views", "median_plays")
-_WORD = re.compile(r"\w+")
-
-
-@dataclass(frozen=True)
-class Spaces:
-    """Prototypes and words of niches and styles."""
-
-    vocabulary: vocabulary.Vocabulary
-    niches: zero_shot.Prototypes
-    styles: zero_shot.Prototypes
-    niche_words: zero_shot.WordIndex
-    style_words: zero_shot.WordIndex
-
-
-@lru_cache(maxsize=2)
-def spaces_of(encoder: Encoder) -> Spaces:
-    """The vocabulary as this encoder sees it; about 200 short texts are encoded, once per process."""
-    words = vocabulary.load()
-    return Spaces(
-        words,
-        zero_shot.prototypes(words.niches, words.background, encoder),
-        zero_shot.prototypes(words.styles, words.background, encoder),
-        zero_shot.WordIndex(words.niches),
-        zero_shot.WordIndex(words.styles),
-    )
-
-
-def quote_of(text: str, phrase: str) -> str | None:
-    """The exact part of ``text`` that reads as the folded ``phrase``, or None."""
-    wanted = phrase.split()
-    matches = list(_WORD.finditer(text))
-    folded = [fold(match.group()) for match in matches]
-    for start in range(len(folded) - len(wanted) + 1):
-        if folded[start : start + len(wanted)] == wanted:
-            return text[matches[start].start() : matches[start + len(wanted) - 1].end()]
-    return None
-
-
-def engagement_style(rate: float | None, followers: int | None) -> str | None:
-    """``low``, ``typical`` or ``high`` for an Instagram engagement rate (0-1) in its follower band, or None."""
-    if rate is None or not followers:
-        return None
-    typical = next((mean for end, mean in TYPICAL_RATES if followers < end), TYPICAL_RATE_ABOVE)
-    if rate < LOW * typical:
-        return "low"
-    return "high" if rate > HIGH * typical else "typical"
 
 
 class Portrait:
-    """What can be said about one creator. ``niche_z`` and ``style_z`` are None without a vector."""
+    """What can be said about one creator. ``niche_z`` and ``style_z`` are None without a vector.
 
-    def __init__(self, facts: Facts, spaces: Spaces, niche_z: Scores | None, style_z: Scores | None) -> None:
+    ``described``: what a language model said of it, if one was asked.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        spaces: Spaces,
+        niche_z: Scores | None,
+        style_z: Scores | None,
+        described: Description | None = None,
+    ) -> None:
         self._facts = facts
         self._spaces = spaces
         self._accounts: list[Facts] = facts["accounts"] or []
         self._items: list[Facts] = facts["texts"] or []
         self._niche_z = niche_z
         self._style_z = style_z
+        self._described = described
+
+    @property
+    def facts(self) -> Facts:
+        """What it was made from."""
+        return self._facts
+
+    @property
+    def certainty(self) -> float:
+        """Confidence in the primary niche, 0-1; 0 where there is nothing to go by."""
+        return self._ranked[0][1] if self._ranked else 0.0
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is any text that a person could judge the creator by."""
+        return any((text or "").strip() for text in (*self._own_texts, *(item["text"] for item in self._items)))
 
     @cached_property
     def _categories(self) -> list[str]:
@@ -143,7 +118,9 @@ class Portrait:
     @cached_property
     def _ranked(self) -> list[tuple[str, float]]:
         """Niches with their scores, best first; empty without text."""
-        return _rank(self._spaces.niches.slugs, self._niche_z, self._niche_words)
+        said = self._described
+        named = [said.niche, *said.also] if said is not None and said.niche else []
+        return _rank(self._spaces.niches.slugs, self._niche_z, self._niche_words, named)
 
     @cached_property
     def _secondary(self) -> list[str]:
@@ -158,65 +135,87 @@ class Portrait:
 
     def niche(self) -> Facts:
         """The row of ``niches``, without ``model``."""
+        said = self._described
         primary, score = self._ranked[0] if self._ranked else (None, None)
         style_words = self._words(self._spaces.style_words)
-        style, style_score = next(iter(_rank(self._spaces.styles.slugs, self._style_z, style_words)), (None, None))
-        said = topics.joined(self._summary)
+        named = [said.style] if said is not None and said.style else []
+        styles = _rank(self._spaces.styles.slugs, self._style_z, style_words, named)
+        style, style_score = next(iter(styles), (None, None))
+        summary = topics.joined(self._summary)
         methods = {
             "primary_niche": self._niche_method([primary] if primary else []),
             "secondary_niches": self._niche_method(self._secondary),
-            "content_style": _method(style, self._style_z, style_words),
-            "llm_summary": "extraction" if said else "none",
+            "content_style": _method([style] if style else [], self._style_z, style_words, named),
+            "llm_summary": "extraction" if summary else "none",
         }
+        if said is not None and said.summary:
+            summary, methods["llm_summary"] = said.summary, MODEL
         return {
             "creator_id": self._facts["item_id"],
             "primary_niche": primary,
             "secondary_niches": self._secondary if primary else None,
             "content_style": style,
-            "llm_summary": said,
+            "llm_summary": summary,
             "confidence_score": score,
             "style_confidence_score": style_score,
             "methods": _json(methods),
         }
 
     def _niche_method(self, slugs: list[str]) -> str:
-        listed = not self._niche_words.listed.isdisjoint(slugs)
-        return _method(slugs, self._niche_z, self._niche_words, listed=listed)
+        said = self._described
+        named = [said.niche, *said.also] if said is not None and said.niche else []
+        return _method(slugs, self._niche_z, self._niche_words, named)
 
     def profile(self) -> Facts:
         """The row of ``profiles``, without ``model``."""
-        found, listed = self._topics, self._listed_topics
-        persona = self._bio[:3]
-        interests = self._interests
-        audience, brands = self._audience, self._brands
-        style = self._engagement_style
-        pattern, engagement = self._posting_pattern, self._engagement
-        methods = {
-            "user_style.persona": "extraction" if persona else "none",
-            "user_style.tone": "none",
-            "user_style.interests": "words" if interests else "none",
-            "content_topics": "+".join(name for name, part in (("words", found), ("list", listed)) if part) or "none",
-            "posting_pattern": "sql" if pattern else "none",
-            "engagement": "sql" if engagement else "none",
-            "audience_type": "rule" if audience else "none",
-            "engagement_style": "sql" if style else "none",
-            "brand_fit": "rule" if brands else "none",
-        }
-        confidence = {"brand_fit": self._ranked[0][1], "audience_type": self._ranked[0][1]} if brands else {}
+        sheet = self._sheet()
+        if self._described is not None:
+            describe_sheet(sheet, self._described)
+        values = sheet.values
+        style = {name: values[f"user_style.{name}"] for name in ("persona", "tone", "interests")}
         return {
             "creator_id": self._facts["item_id"],
-            "user_style": _json({"persona": topics.joined(persona), "tone": None, "interests": interests}),
-            "content_topics": [*found, *listed],
-            "posting_pattern": _json(pattern),
-            "engagement": _json(engagement),
-            "audience_type": audience,
-            "engagement_style": style,
-            "brand_fit": brands,
-            "evidence": _json(self._evidence(persona)),
-            "confidence": _json({name: score for name, score in confidence.items() if methods[name] != "none"}),
-            "methods": _json(methods),
+            "user_style": _json(style),
+            "content_topics": values["content_topics"],
+            "posting_pattern": _json(values["posting_pattern"]),
+            "engagement": _json(values["engagement"]),
+            "audience_type": values["audience_type"],
+            "engagement_style": values["engagement_style"],
+            "brand_fit": values["brand_fit"],
+            "evidence": _json(sheet.evidence),
+            "confidence": _json(sheet.confidence),
+            "methods": _json(sheet.methods),
             "prompt_version": None,
         }
+
+    def _sheet(self) -> Sheet:
+        """Every field of the profile without a language model."""
+        found, listed = self._topics, self._listed_topics
+        persona = self._bio[:3]
+        values = {
+            "user_style.persona": topics.joined(persona),
+            "user_style.tone": None,
+            "user_style.interests": self._interests,
+            "content_topics": [*found, *listed],
+            "posting_pattern": self._posting_pattern,
+            "engagement": self._engagement,
+            "audience_type": self._audience,
+            "engagement_style": self._engagement_style,
+            "brand_fit": self._brands,
+        }
+        method = {
+            "user_style.persona": "extraction",
+            "user_style.interests": "words",
+            "content_topics": "+".join(name for name, part in (("words", found), ("list", listed)) if part),
+            "posting_pattern": "sql",
+            "engagement": "sql",
+            "audience_type": "rule",
+            "engagement_style": "sql",
+            "brand_fit": "rule",
+        }
+        methods = {name: method[name] if value and name in method else "none" for name, value in values.items()}
+        sure = {name: self._ranked[0][1] for name in ("audience_type", "brand_fit") if values[name]}
+        return Sheet(values, methods, self._evidence(persona), sure)
 
     @cached_property
     def _topics(self) -> dict[str, list[str]]:
@@ -268,10 +267,22 @@ class Portrait:
             "best_hours": facts["best_hours"],
             "time_zone": facts["time_zone"],
             "content_mix": {part["type"]: part["share"] for part in facts["content_mix"] or ()},
+            "content_kinds": self._content_kinds,
             "items": facts["item_count"],
             "from": facts["since"],
             "to": facts["until"],
         }
+
+    @property
+    def _content_kinds(self) -> dict[str, float]:
+        """Shares of the items that a label names: a language model's, else the words of the vocabulary."""
+        if self._described is not None and self._described.kinds:
+            kinds = list(self._described.kinds.values())
+        else:
+            index = self._spaces.kind_words
+            found = [index.find(words) for words, _ in self._item_words]
+            kinds = [max(named, key=lambda kind: len(named[kind])) for named in found if named]
+        return {kind: round(count / len(kinds), 4) for kind, count in sorted(Counter(kinds).items())}
 
     @property
     def _engagement(self) -> Facts | None:
@@ -330,17 +341,28 @@ class Portrait:
         return {name: values[:EVIDENCE] for name, values in found.items() if values}
 
 
-def _rank(slugs: tuple[str, ...], z: Scores | None, words: Words) -> list[tuple[str, float]]:
-    if z is None and not words:
+def _rank(slugs: tuple[str, ...], z: Scores | None, words: Words, named: Sequence[str] = ()) -> list[tuple[str, float]]:
+    """Labels with their scores, best first; ``named`` are those of a language model, the main one first."""
+    if z is None and not words and not named:
         return []
-    scores = zero_shot.combine(z if z is not None else words.scores * 0, words.scores).round(4).tolist()
+    evidence = words.scores.copy()
+    for place, slug in enumerate(named):
+        if slug in slugs:
+            evidence[slugs.index(slug)] += MODEL_NATS if place == 0 else MODEL_NATS / 3
+    scores = zero_shot.combine(z if z is not None else np.zeros_like(evidence), evidence).round(4).tolist()
     return sorted(zip(slugs, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _method(found: object, z: Scores | None, words: Words, *, listed: bool = False) -> str:
-    if not found:
+def _method(slugs: Sequence[str], z: Scores | None, words: Words, named: Sequence[str]) -> str:
+    """What labels rest on, joined by ``+``; ``none`` without any."""
+    if not slugs:
         return "none"
-    used = {"zero-shot": z is not None, "words": words.written, "list": listed}
+    used = {
+        "zero-shot": z is not None,
+        "words": words.written,
+        "list": not words.listed.isdisjoint(slugs),
+        MODEL: bool(named),
+    }
     return "+".join(name for name, is_used in used.items() if is_used)
 
 

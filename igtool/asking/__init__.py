@@ -1,0 +1,7 @@
+"""Asks language models: nothing twice, within the limits of rate and money, and every answer stored as it comes."""
+
+from __future__ import annotations
+
+from igtool.asking.asker import Asker, Tally
+
+__all__ = ["Asker", "Tally"]

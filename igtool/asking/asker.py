@@ -1,0 +1,274 @@
+"""The loop that asks: what is stored is taken, the rest is sent side by side, repaired, tried again or left pending."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from igtool.asking.answers import Answers
+from igtool.asking.batches import Batches
+from igtool.asking.crew import Crew, Job, Reply
+from igtool.asking.pauses import WAITS_S, Pauses
+from igtool.clock import Clock
+from igtool.errors import BudgetError, IgtoolError
+from igtool.journal.models import Bound, CallLimits, ModelLedger
+from igtool.lake import Lake
+from igtool.llms.base import BatchProvider, Prompt, Provider, ProviderError
+from igtool.llms.prices import Price, most_cost, most_tokens
+from igtool.llms.questions import Answered, Question, Result, Unusable, WrongAnswer, answer_key, longer, repaired
+
+REPAIRS = 2
+"""At most so many times a model is shown what is wrong with its answer."""
+_LOOK_S = 0.5
+
+
+@dataclass
+class Tally:
+    """What asking came to. ``cached``: answers that were there already; ``asked``: answers that were paid for."""
+
+    asked: int = 0
+    cached: int = 0
+    repaired: int = 0
+    unusable: int = 0
+    postponed: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass
+class Asker:
+    """Asks one provider, in one run. ``trouble`` says why asking stopped, if it did: what is left stays pending.
+
+    Calls are made by ``concurrency`` threads; all else happens in the thread that calls ``ask``. An answer and its
+    charge are one transaction of the journal, before anything is made of it.
+    """
+
+    provider: Provider
+    price: Price
+    ledger: ModelLedger
+    lake: Lake
+    run: str
+    limits: CallLimits = field(default_factory=CallLimits)
+    concurrency: int = 1
+    max_wait_s: float = 14_400.0
+    in_batches: bool = False
+    clock: Clock = field(default_factory=Clock)
+    stopping: Callable[[], bool] = lambda: False
+    told: Callable[[str], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        self.trouble: IgtoolError | None = None
+        self.tally = Tally()
+        self.answers = Answers(self.ledger, self.lake)
+        self.pauses = Pauses(self.provider, self.clock, self.max_wait_s)
+        self._crew: Crew | None = None
+        self._ready: deque[Job] = deque()
+        self._delayed: list[tuple[float, int, Job]] = []
+        self._under_way = 0
+        self._results: list[Result] = []
+
+    def ask(self, questions: Sequence[Question]) -> list[Result]:
+        """What came of each question, in order. Where asking has to stop, ``trouble`` is set and the rest is None.
+
+        Raises what the stores raise, and ConfigError of a provider that cannot be made ready.
+        """
+        self.answers.drain()
+        self._results = [None] * len(questions)
+        self._ready.clear()
+        self._delayed.clear()
+        self._take_stored([self._job(place, question, question.prompt) for place, question in enumerate(questions)])
+        if isinstance(self.provider, BatchProvider) and self.in_batches:
+            self._ask_in_batches(self.provider)
+        while self._ready or self._delayed or self._under_way:
+            self._turn()
+            if self._is_stopped() and not self._under_way:
+                break
+        self.tally.postponed += sum(result is None for result in self._results)
+        return self._results
+
+    def close(self) -> None:
+        """Store what is left, and give back threads and connections."""
+        self.answers.drain()
+        if self._crew is not None:
+            self._crew.dismiss()
+        self.provider.close()
+
+    # -- sending --------------------------------------------------------------------------------------------------
+
+    def _job(self, place: int, question: Question, prompt: Prompt) -> Job:
+        key = answer_key(self.provider.name, self.provider.model, question, prompt)
+        return Job(place, question, prompt, key)
+
+    def _is_stopped(self) -> bool:
+        return self.trouble is not None or self.stopping()
+
+    def _take_stored(self, jobs: Sequence[Job]) -> None:
+        """Take the answers that are stored; what has to be sent is ready."""
+        while jobs:
+            rows = self.answers.stored([job.key for job in jobs])
+            self._ready.extend(job for job in jobs if job.key not in rows)
+            known = [job for job in jobs if job.key in rows]
+            self.tally.cached += len(known)
+            jobs = [again for job in known if (again := self._judge(job, rows[job.key])) is not None]
+
+    def _ask_in_batches(self, provider: BatchProvider) -> None:
+        """Have what is ready answered in batches; what these leave without a usable answer is asked one by one."""
+        batches = Batches(
+            provider,
+            self.price,
+            self.ledger,
+            self.answers,
+            self.pauses,
+            self.run,
+            self.limits,
+            self.clock,
+            self.stopping,
+            self.told,
+        )
+        sent: set[str] = set()
+        while not self._is_stopped():
+            jobs = list(self._ready)
+            batches.finish(jobs)
+            self._ready.clear()
+            self._take_stored(jobs)
+            self.trouble = batches.trouble
+            fresh = [job for job in self._ready if not job.repairs and job.key not in sent]
+            count = batches.hand_in(fresh) if fresh and not self._is_stopped() else 0
+            if not count:
+                return
+            sent.update(job.key for job in fresh[:count])
+
+    def _turn(self) -> None:
+        """Send what may be sent, and deal with what came."""
+        while self._delayed and self._delayed[0][0] <= self.clock.now():
+            self._ready.append(heapq.heappop(self._delayed)[2])
+        if not self._is_stopped():
+            self._send()
+        if not self._under_way:
+            if not self._is_stopped():
+                self._rest()
+            return
+        crew = self._crew
+        ended = crew.take(self._patience_s()) if crew is not None else []
+        self._under_way -= len(ended)
+        landed = [(job, reply, self._land(job, reply, latency_s)) for job, reply, latency_s in ended]
+        self.answers.store(self.clock.now())
+        again: list[Job] = []
+        for job, reply, row in landed:
+            again += self._failed(job, reply) if isinstance(reply, ProviderError) else self._came(job, row)
+        self._take_stored(again)
+
+    def _send(self) -> None:
+        """Hand the next jobs to the crew, as many as the limits allow."""
+        size = min(len(self._ready), self.concurrency - self._under_way)
+        if size <= 0 or self.pauses.is_waiting():
+            return
+        chosen = [self._ready[place] for place in range(size)]
+        bounds = [Bound(most_tokens(job.prompt), most_cost(self.price, job.prompt)) for job in chosen]
+        now = self.clock.now()
+        name = (self.provider.name, self.provider.model)
+        entered = self.ledger.enter(name, bounds, run=self.run, limits=self.limits, now=now)
+        if entered.wait_until is not None:
+            self.pauses.until = max(self.pauses.until, entered.wait_until)
+        if entered.spent_usd is not None and not entered.call_ids and not self._under_way:
+            self.trouble = self._over_budget(entered.spent_usd)
+        crew = self._crew = self._crew or Crew(self.provider, self.concurrency)
+        for call_id in entered.call_ids:
+            job = self._ready.popleft()
+            job.call_id, job.began_at = call_id, now
+            crew.give(job)
+        self._under_way += len(entered.call_ids)
+
+    def _over_budget(self, spent_usd: float) -> BudgetError:
+        return BudgetError(
+            f"{self.pauses.shown}: the next call could go over the {self.limits.max_cost_usd:g} US dollars of this run "
+            f"({spent_usd:.4f} are spent); the same command with a higher --max-cost goes on"
+        )
+
+    def _patience_s(self) -> float:
+        """Seconds to wait for an answer before looking whether something else can be done."""
+        wakes = [at for at, _, _ in self._delayed[:1]]
+        if self._ready and self.pauses.is_waiting():
+            wakes.append(self.pauses.until)
+        return min([_LOOK_S, *(max(0.001, at - self.clock.now()) for at in wakes)])
+
+    def _rest(self) -> None:
+        """Nothing is under way: wait until something may be sent."""
+        wakes = [at for at, _, _ in self._delayed[:1]] if not self._ready else []
+        wake = max([self.pauses.until, *wakes])
+        seconds = wake - self.clock.now()
+        if seconds > WAITS_S[-1]:
+            self.told(f"{self.pauses.shown} asks to wait: going on in {seconds:.0f} s")
+        if seconds > 0:
+            self.clock.sleep(seconds, self.stopping)
+
+    # -- what came ------------------------------------------------------------------------------------------------
+
+    def _land(self, job: Job, reply: Reply, latency_s: float) -> Mapping[str, Any]:
+        """Note how a call ended, for the next transaction; the row of its answer."""
+        if isinstance(reply, ProviderError):
+            self.answers.failed(job.call_id, reply.outcome)
+            return {}
+        self.pauses.answered()
+        row = self.answers.came(self.provider, job, reply, latency_s, self.price, self.clock.now())
+        self.tally.asked += 1
+        self.tally.input_tokens += reply.input_tokens
+        self.tally.output_tokens += reply.output_tokens
+        self.tally.cost_usd += row["cost_usd"]
+        return row
+
+    def _came(self, job: Job, row: Mapping[str, Any]) -> list[Job]:
+        again = self._judge(job, row)
+        return [] if again is None else [again]
+
+    def _judge(self, job: Job, row: Mapping[str, Any]) -> Job | None:
+        """Take an answer; the job that asks for a better one, if it cannot be used and may be asked again."""
+        try:
+            if row["outcome"] == "refusal":
+                self._unusable(job, "llm-refused", "the model refused to answer")
+                return None
+            value = job.question.check(row["answer"])
+        except WrongAnswer as error:
+            cut_off = row["outcome"] == "length"
+            if job.repairs == REPAIRS:
+                reason = "llm-truncated" if cut_off else error.reason
+                self._unusable(job, reason, f"after {REPAIRS} repairs: {error}")
+                return None
+            prompt = longer(job.prompt) if cut_off else repaired(job.question.prompt, row["answer"], error)
+            again = self._job(job.place, job.question, prompt)
+            again.repairs = job.repairs + 1
+            self.tally.repaired += 1
+            return again
+        self._results[job.place] = Answered(job.question, value, row)
+        return None
+
+    def _unusable(self, job: Job, reason: str, detail: str) -> None:
+        self._results[job.place] = Unusable(reason, f"{self.pauses.shown}: {detail}")
+        self.tally.unusable += 1
+
+    def _failed(self, job: Job, error: ProviderError) -> list[Job]:
+        """Deal with a call without an answer; the jobs that are asked in its place at once."""
+        if error.outcome == "rate_limited":
+            self.trouble = self.trouble or self.pauses.rate_limited(error, job.began_at)
+            self._ready.appendleft(job)
+        elif error.outcome == "transient":
+            if job.tries == len(WAITS_S):
+                self.trouble = self.trouble or self.pauses.given_up(error)
+                return []
+            wait_s = max(WAITS_S[job.tries], error.retry_after_s or 0.0)
+            job.tries += 1
+            heapq.heappush(self._delayed, (self.clock.now() + wait_s, job.call_id, job))
+        elif error.outcome == "too_long":
+            shorter = job.question.shorter()
+            if shorter is not None:
+                return [self._job(job.place, shorter, shorter.prompt)]
+            self._unusable(job, "llm-too-long", f"the shortest prompt does not fit the model: {error}")
+        elif (trouble := self.pauses.refused(error)) is not None:
+            self.trouble = self.trouble or trouble
+        else:
+            self._unusable(job, "llm-not-taken", str(error))
+        return []

@@ -1,0 +1,76 @@
+"""Threads that make calls, and nothing else."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import dataclass
+
+from igtool.llms.base import Completion, Prompt, Provider, ProviderError
+from igtool.llms.questions import Question
+
+Reply = Completion | ProviderError
+
+
+@dataclass
+class Job:
+    """One question on its way: ``prompt`` is what is sent next, its answer is stored under ``key``."""
+
+    place: int
+    question: Question
+    prompt: Prompt
+    key: str
+    repairs: int = 0
+    tries: int = 0
+    call_id: int = 0
+    began_at: float = 0.0
+
+
+class Crew:
+    """Calls side by side. The threads die with the process: a call that is under way then is as good as lost."""
+
+    def __init__(self, provider: Provider, size: int) -> None:
+        self._provider = provider
+        self._todo: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[Job, Reply | BaseException, float]] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(size)]
+        for thread in self._threads:
+            thread.start()
+
+    def _work(self) -> None:
+        while (job := self._todo.get()) is not None:
+            began = time.monotonic()
+            reply: Reply | BaseException
+            try:
+                reply = self._provider.complete(job.prompt)
+            except ProviderError as error:
+                reply = error
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that asks
+                reply = error
+            self._done.put((job, reply, time.monotonic() - began))
+
+    def give(self, job: Job) -> None:
+        """Have ``job`` asked."""
+        self._todo.put(job)
+
+    def take(self, patience_s: float) -> list[tuple[Job, Reply, float]]:
+        """The jobs that ended, with what came and after how many seconds; waits for the first one.
+
+        Raises what a provider raised that is no ProviderError: ConfigError, or a bug.
+        """
+        taken: list[tuple[Job, Reply, float]] = []
+        try:
+            job, reply, seconds = self._done.get(timeout=patience_s) if patience_s > 0 else self._done.get_nowait()
+            while True:
+                if isinstance(reply, BaseException) and not isinstance(reply, ProviderError):
+                    raise reply
+                taken.append((job, reply, seconds))
+                job, reply, seconds = self._done.get_nowait()
+        except queue.Empty:
+            return taken
+
+    def dismiss(self) -> None:
+        """Let the threads end after the calls that they are at."""
+        for _ in self._threads:
+            self._todo.put(None)

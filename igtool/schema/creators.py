@@ -1,0 +1,102 @@
+"""Who is behind the accounts, and what they are about."""
+
+from __future__ import annotations
+
+from igtool.schema.table import table
+
+TABLES = (
+    table(
+        "creators",
+        "A person or brand behind one or more accounts.",
+        "creator_id",
+        """
+        creator_id VARCHAR -- stable, never reused
+        name VARCHAR -- display name of the largest account
+        canonical_handle VARCHAR -- handle of the largest account
+        profile_image_url VARCHAR -- picture of the largest account
+        total_followers_count BIGINT -- sum over accounts; NULL when none is known
+        account_count BIGINT -- how many accounts
+        platforms VARCHAR[] -- platforms with an account, sorted
+        country VARCHAR -- ISO 3166-1 alpha-2 code of the largest account that has one
+        country_source VARCHAR -- where that account has it from
+        language VARCHAR -- ISO 639-1 code of the largest account that has one
+        first_seen_at TIMESTAMPTZ -- earliest observation of any of its accounts
+        """,
+    ),
+    table(
+        "creator_links",
+        "Which account belongs to which creator, and why.",
+        "account_id",
+        """
+        account_id VARCHAR -- the account
+        creator_id VARCHAR -- its creator
+        rule VARCHAR -- only_account, same_handle, same_website, linked_profile
+        evidence VARCHAR -- the value on which the rule rests
+        confidence_score DOUBLE -- 1 for exact rules
+        decided_by VARCHAR -- rule, or a person's name
+        """,
+    ),
+    table(
+        "link_log",
+        "Merges and splits of creators, in order.",
+        "log_id",
+        """
+        log_id VARCHAR -- SHA-256 of action and members
+        action VARCHAR -- merge or split
+        creator_id VARCHAR -- the id that stays
+        other_id VARCHAR -- the id that was merged into it, or split from it
+        account_ids VARCHAR[] -- accounts that moved
+        rule VARCHAR -- why
+        logged_at TIMESTAMPTZ -- when
+        """,
+    ),
+    table(
+        "embeddings",
+        "One text of an account as a unit vector.",
+        "embedding_id",
+        """
+        embedding_id VARCHAR -- owner_id|field
+        owner_id VARCHAR -- account_id; creator_id for user_style
+        field VARCHAR -- ig_bio, ig_captions, yt_bio, yt_content; user_style: persona, tone and interests
+        model VARCHAR -- encoder and weights
+        text_sha256 VARCHAR -- of the text that was embedded
+        vector FLOAT[] -- 384 numbers, length 1
+        """,
+    ),
+    table(
+        "profiles",
+        "What a creator is about, one row per creator.",
+        "creator_id",
+        """
+        creator_id VARCHAR -- the creator
+        user_style JSON -- persona, tone, interests
+        content_topics VARCHAR[] -- what the content is about, most frequent first
+        posting_pattern JSON -- frequency (items a week), gaps, best time and hours with their time_zone, content_mix
+        engagement JSON -- of the largest account with a rate: its id, rate, rated items, medians, items
+        audience_type VARCHAR -- who it is for; NULL when no method could tell
+        engagement_style VARCHAR -- how the audience reacts, from the engagement rate of its follower band
+        brand_fit VARCHAR[] -- kinds of brand that fit; NULL when no method could tell
+        evidence JSON -- field name to content ids or quoted spans
+        confidence JSON -- field name to score
+        methods JSON -- field name to the method that made it
+        model VARCHAR -- encoder or language model
+        prompt_version VARCHAR -- NULL without a language model
+        """,
+    ),
+    table(
+        "niches",
+        "A creator's niche and content style, one row per creator.",
+        "creator_id",
+        """
+        creator_id VARCHAR -- the creator
+        primary_niche VARCHAR -- slug from the vocabulary; NULL when there was no text
+        secondary_niches VARCHAR[] -- up to three more
+        content_style VARCHAR -- slug from the vocabulary
+        llm_summary VARCHAR -- about 20 words; the method says who wrote it
+        confidence_score DOUBLE -- of the primary niche
+        style_confidence_score DOUBLE -- of the content style
+        methods JSON -- field name to the method that made it
+        model VARCHAR -- encoder or language model
+        """,
+    ),
+)
