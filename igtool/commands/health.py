@@ -39,12 +39,12 @@ def doctor_command(context: click.Context, offline: bool, source: tuple[str, ...
     """
     from dataclasses import asdict
 
-    from igtool.commands.standing import source_checks
+    from igtool.commands.standing import model_checks, source_checks
     from igtool.errors import ConfigError
     from igtool.health import doctor
 
     settings = workspace_of(context, sources=source or None).settings
-    checks = [*doctor(settings), *source_checks(settings, offline=offline)]
+    checks = [*doctor(settings), *model_checks(settings), *source_checks(settings, offline=offline)]
     if as_json:
         print_json({"command": "doctor", "rows": [asdict(check) for check in checks]})
     else:

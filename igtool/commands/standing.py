@@ -101,6 +101,23 @@ def source_checks(settings: Settings, *, offline: bool) -> list[Check]:
     return [_source_check(settings, name, offline=offline) for name in named]
 
 
+def model_checks(settings: Settings) -> list[Check]:
+    """Whether the language model that the settings name could be asked; nothing is asked. Empty without one."""
+    from igtool.asking.opening import price_for, provider_of
+
+    name = "language model"
+    try:
+        provider = provider_of(settings)
+        if provider is None:
+            return []
+        provider.check()
+        price = price_for(settings, provider)
+    except ConfigError as error:
+        return [Check(name, False, str(error), "see docs/language-models.md")]
+    cost = "free" if price.is_free else f"{price.input:g} and {price.output:g} US dollars a million tokens"
+    return [Check(name, True, f"{provider.name} {provider.model}, {cost} ({price.source}); not asked")]
+
+
 def _source_check(settings: Settings, name: str, *, offline: bool) -> Check:
     from igtool import registry
 

@@ -4,73 +4,64 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from igtool.language import identify
-from igtool.llms.questions import WrongAnswer, read_model
+from igtool.llms.questions import WrongAnswer, cut_at, read_model, text_of
+from igtool.llms.sieve import Sieve
 from igtool.text import one_line
 from igtool.vocabulary import Vocabulary, fold
 
 _SHORTEST_QUOTE = 3
 _EVIDENCE = 5
 """At most so many content ids and quotes a claim."""
-_COPIED_WORDS = 10
-"""So many words of the instruction in a row are a leak of it, not a description."""
+_QUOTED = 120
+"""At most so many characters of a text that is evidence as a whole."""
+_RECITED = 3
+"""So many labels one after the other, in the order of the instruction, are recited and not chosen."""
 _SPACES = re.compile(r"\s+")
-_SENTENCE = re.compile(r"[^.!?…]+(?:[.!?…]+|$)")
-_LINK = re.compile(r"https?:|www\.|\b\w+\.(?:com|net|org|io|ly|me)\b|[<>{}`|]|\[[^\]]*\]\(", re.IGNORECASE)
-_HANDLE = re.compile(r"@[\w.]+")
-_FIGURE = re.compile(r"\d+")
 _WORD = re.compile(r"\w+")
 
 
-def _text(limit: int) -> Any:
-    """A text on one line, cut at ``limit``: too long a text is no reason to pay for another."""
-    return Annotated[
-        str,
-        BeforeValidator(lambda value: one_line(value, limit) if isinstance(value, str) else value),
-        Field(max_length=limit),
-    ]
-
-
-def _list(limit: int) -> Any:
-    return BeforeValidator(lambda value: value[:limit] if isinstance(value, list) else value)
-
-
 class Claim(BaseModel):
-    """Something said of a creator, and what it rests on: numbers of items, or words of name, biography or items."""
+    """Something said of a creator, and what it rests on: numbers of lines of the prompt, or words that stand there."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
-    what: _text(60) = Field(alias="is")  # type: ignore[valid-type]
-    of: Annotated[list[int | _text(120)], _list(4)] = Field(min_length=1, max_length=4)  # type: ignore[valid-type]
+    what: text_of(60) = Field(alias="is")  # type: ignore[valid-type]
+    of: Annotated[list[int | text_of(120)], cut_at(4)] = Field(min_length=1, max_length=4)  # type: ignore[valid-type]
 
 
 class ProfileAnswer(BaseModel):
-    """What a model answers when it is asked for prose."""
+    """What a model answers when it is asked for prose: what it rests on first, so that the prose can rest on that."""
 
     model_config = ConfigDict(extra="ignore")
 
-    persona: _text(420)  # type: ignore[valid-type]
-    tone: Annotated[list[str], _list(3)] = Field(max_length=3)
-    interests: Annotated[list[Claim], _list(5)] = Field(max_length=5)
-    topics: Annotated[list[Claim], _list(6)] = Field(max_length=6)
-    audience: Annotated[list[Claim], _list(1)] = Field(max_length=1)
-    brands: Annotated[list[Claim], _list(4)] = Field(max_length=4)
-    kinds: Annotated[list[str], _list(50)] = Field(max_length=50)
-    summary: _text(180)  # type: ignore[valid-type]
+    tone: Annotated[list[str], cut_at(3)] = Field(max_length=3)
+    topics: Annotated[list[Claim], cut_at(5)] = Field(min_length=1, max_length=5)
+    interests: Annotated[list[Claim], cut_at(4)] = Field(max_length=4)
+    audience: Annotated[list[Claim], cut_at(1)] = Field(max_length=1)
+    brands: Annotated[list[Claim], cut_at(3)] = Field(max_length=3)
+    persona: text_of(360)  # type: ignore[valid-type]
+    summary: text_of(180)  # type: ignore[valid-type]
+    kinds: Annotated[list[str], cut_at(50)] = Field(max_length=50)
 
 
-class LabelledAnswer(ProfileAnswer):
-    """What a model answers when it is asked for niche and style too."""
+class Labels(BaseModel):
+    """Niche and style."""
 
     niche: str
-    also: Annotated[list[str], _list(3)] = Field(max_length=3)
+    also: Annotated[list[str], cut_at(3)] = Field(max_length=3)
     style: str
+
+
+class LabelledAnswer(ProfileAnswer, Labels):
+    """What a model answers when it is asked for niche and style too: these first, for they are the shortest."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +116,7 @@ def _grounded(claim: Mapping[str, Any]) -> Grounded:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a prompt showed: ``instruction``, ``own`` texts (name, category, biography), items by number from 1.
+    """What a prompt showed: ``instruction``, then by number from 1 ``own`` texts (name, category, biography) and items.
 
     ``vocabulary`` holds the labels there are.
     """
@@ -136,42 +127,44 @@ class Shown:
     """(content id, text) of each."""
     vocabulary: Vocabulary
     labelled: bool = False
-    _folded: dict[str, str] = field(default_factory=dict, repr=False)
 
     def check(self, text: str) -> Description:
         """The description that the answer ``text`` holds. Raises WrongAnswer."""
         answer = read_model(LabelledAnswer if self.labelled else ProfileAnswer, text)
         _check_language(answer)
-        sieve = _Sieve(self)
+        sources = [*self.own, *(text for _, text in self.items)]
+        sieve = Sieve(self.instruction, sources, self.vocabulary.is_denied)
+        claims = _Claims(self, sieve)
         words = self.vocabulary
         labels: dict[str, Any] = {}
         if self.labelled:
             labels = {
                 "niche": _one_of(answer.niche, words.niches, "niche"),
-                "also": tuple(slug for slug in _known(answer.also, words.niches) if slug != answer.niche),
+                "also": _further(answer.niche, answer.also, list(words.niches)),
                 "style": _one_of(answer.style, words.styles, "style"),
             }
-        audience = sieve.claims(answer.audience)
+        audience = claims.of(answer.audience)
         return Description(
             persona=sieve.prose(answer.persona),
             tone=_known(answer.tone, words.tones),
-            interests=sieve.claims(answer.interests),
-            topics=sieve.claims(answer.topics),
+            interests=claims.of(answer.interests),
+            topics=claims.of(answer.topics),
             audience=audience[0] if audience else None,
-            brands=sieve.claims(answer.brands),
+            brands=claims.of(answer.brands),
             kinds=self._kinds(answer.kinds),
             summary=sieve.prose(answer.summary),
-            claims=sieve.count,
-            ungrounded=sieve.ungrounded,
+            claims=claims.count,
+            ungrounded=claims.ungrounded,
             refused=sieve.refused,
             **labels,
         )
 
     def _kinds(self, kinds: Sequence[str]) -> dict[str, str]:
-        """Content id to kind; a list of another length says nothing about which is which."""
-        if len(kinds) != len(self.items):
+        """Content id to kind; a list of another length, or the list of the instruction said again, says nothing."""
+        slugs = list(map(_slug, kinds))
+        if len(slugs) != len(self.items) or _is_recital(slugs, list(self.vocabulary.kinds)):
             return {}
-        named = zip(self.items, map(_slug, kinds), strict=True)
+        named = zip(self.items, slugs, strict=True)
         return {content_id: kind for (content_id, _), kind in named if kind in self.vocabulary.kinds}
 
     def where(self, quote: str) -> tuple[str | None, str] | None:
@@ -184,73 +177,43 @@ class Shown:
         return next(((content_id, quote) for content_id, text in self.items if wanted in _squeezed(text)), None)
 
 
-class _Sieve:
-    """Lets through what rests on the prompt and may be said, and counts what does not."""
+class _Claims:
+    """Claims that rest on the prompt, and how many there were."""
 
-    def __init__(self, shown: Shown) -> None:
+    def __init__(self, shown: Shown, sieve: Sieve) -> None:
         self._shown = shown
-        self._sources = " ".join([*shown.own, *(text for _, text in shown.items)])
-        self._handles = {handle.lower().strip(".") for handle in _HANDLE.findall(self._sources)}
-        self._figures = set(_FIGURE.findall(self._sources))
-        self._instruction = " ".join(_WORD.findall(fold(shown.instruction)))
-        self.count = self.ungrounded = self.refused = 0
+        self._sieve = sieve
+        self.count = self.ungrounded = 0
 
-    def claims(self, claims: Sequence[Claim]) -> tuple[Grounded, ...]:
-        """The claims that have evidence and say nothing that is never said, each once."""
+    def of(self, claims: Sequence[Claim]) -> tuple[Grounded, ...]:
+        """The claims that have evidence and may be said, each once."""
         found: dict[str, Grounded] = {}
         for claim in claims:
             self.count += 1
             grounded = self._ground(claim)
             if grounded is None:
                 self.ungrounded += 1
-            elif not _WORD.search(claim.what) or self._is_refused(claim.what):
-                self.refused += 1
-            else:
+            elif self._sieve.lets(claim.what):
                 found.setdefault(fold(claim.what), grounded)
         return tuple(found.values())
 
     def _ground(self, claim: Claim) -> Grounded | None:
+        """The claim with what it rests on; None when any part of its evidence was not in the prompt."""
         ids: list[str] = []
         quotes: list[str] = []
+        own, items = self._shown.own, self._shown.items
         for evidence in claim.of:
             number = int(evidence) if isinstance(evidence, int) or evidence.isdecimal() else None
-            if number is not None and 1 <= number <= len(self._shown.items):
-                ids.append(self._shown.items[number - 1][0])
+            if number is not None and 1 <= number <= len(own):
+                quotes.append(one_line(own[number - 1], _QUOTED))
+            elif number is not None and len(own) < number <= len(own) + len(items):
+                ids.append(items[number - len(own) - 1][0])
             elif number is not None or (place := self._shown.where(str(evidence))) is None:
                 return None
             else:
                 quotes.append(place[1])
                 ids += [place[0]] if place[0] else []
         return Grounded(claim.what, tuple(dict.fromkeys(ids))[:_EVIDENCE], tuple(dict.fromkeys(quotes))[:_EVIDENCE])
-
-    def prose(self, text: str) -> str | None:
-        """``text`` without the sentences that may not be said; None when nothing is left."""
-        kept = []
-        for sentence in _SENTENCE.findall(text):
-            if self._is_refused(sentence):
-                self.refused += 1
-            elif _WORD.search(sentence):
-                kept.append(sentence.strip())
-        return " ".join(kept) or None
-
-    def _is_refused(self, text: str) -> bool:
-        """Whether ``text`` names what is never inferred, leads somewhere, or holds what the prompt did not show.
-
-        Figures and handles that were not shown are made up; words of the instruction are a leak.
-        """
-        said = " ".join(_WORD.findall(fold(text)))
-        leaks = any(part in self._instruction for part in _runs(said.split(), _COPIED_WORDS))
-        return (
-            leaks
-            or bool(_LINK.search(text))
-            or self._shown.vocabulary.is_denied(text)
-            or not {handle.lower().strip(".") for handle in _HANDLE.findall(text)} <= self._handles
-            or not set(_FIGURE.findall(text)) <= self._figures
-        )
-
-
-def _runs(words: Sequence[str], size: int) -> Iterable[str]:
-    return (" ".join(words[start : start + size]) for start in range(len(words) - size + 1))
 
 
 def _squeezed(text: str) -> str:
@@ -272,21 +235,22 @@ def _one_of(name: str, labels: Mapping[str, Any], what: str) -> str:
     return slug
 
 
+def _further(niche: str, also: Sequence[str], niches: Sequence[str]) -> tuple[str, ...]:
+    """The further niches, unless they are three in a row of the instruction's list."""
+    slugs = [slug for slug in map(_slug, also) if slug in niches and slug != _slug(niche)]
+    return () if _is_recital(slugs, niches) else tuple(dict.fromkeys(slugs))
+
+
+def _is_recital(slugs: Sequence[str], labels: Sequence[str]) -> bool:
+    """Whether ``slugs`` go through ``labels`` in their order; one in two may be left out of a long list."""
+    places = [labels.index(slug) for slug in slugs if slug in labels]
+    steps = [later - earlier for earlier, later in pairwise(places)]
+    gaps = 0 if len(places) == _RECITED else len(steps)
+    return len(places) >= _RECITED and all(step > 0 for step in steps) and sum(steps) <= len(steps) + gaps
+
+
 def _check_language(answer: ProfileAnswer) -> None:
     """Raises WrongAnswer when the prose is surely not English."""
     language = identify(f"{answer.persona} {answer.summary}")
     if language not in (None, "en"):
         raise WrongAnswer("llm-wrong-language", f"it is written in the language {language!r}, not in English")
-
-
-def schema_of(model: type[BaseModel], enums: Mapping[str, Iterable[str]]) -> dict[str, Any]:
-    """The JSON schema of ``model`` as it is sent, with the labels that the vocabulary has in ``enums``."""
-    schema = model.model_json_schema(by_alias=True)
-    for name, labels in enums.items():
-        if name in schema["properties"]:
-            place = schema["properties"][name]
-            (place["items"] if place.get("type") == "array" else place)["enum"] = list(labels)
-    return schema
-
-
-Check = Callable[[str], Description]

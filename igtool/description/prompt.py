@@ -10,10 +10,10 @@ from statistics import median
 from typing import Any
 
 from igtool import vocabulary
-from igtool.description.answer import LabelledAnswer, ProfileAnswer, Shown, schema_of
+from igtool.description.answer import LabelledAnswer, ProfileAnswer, Shown
 from igtool.llms import fencing
 from igtool.llms.base import Message, Prompt
-from igtool.llms.questions import Question
+from igtool.llms.questions import Question, schema_of
 from igtool.vocabulary import Vocabulary
 
 Facts = Mapping[str, Any]
@@ -34,14 +34,13 @@ _CLASSES = {"reel": "short", "short": "short", "video": "long"}
 _TASK = """You describe creators of social media for a database. {fence}
 Answer with one JSON object, in plain English, whatever the language of the data. Say only what the data shows.
 Never mention health, religion, politics of a person, ethnicity, orientation, age or looks, and give no figures.
-{labels}persona: two or three sentences: who this is, what they make, for whom.
-tone: one to three of: {tones}.
-interests, topics, brands: what they care about, what the posts are about, kinds of brands that fit; up to four of
-each, like {{"is": "home baking", "of": [2, 5]}}: one to four words, and the numbers of the posts that show it, or
-words copied from name or bio, like {{"is": "pastry chef", "of": ["chef at heart"]}}.
-audience: one of the same form: who it is for.
-kinds: one for each post, in order, of: {kinds}.
-summary: about twenty words on what the creator offers."""
+{labels}tone: one to three of: {tones}.
+topics: what the posts are about. interests: what the creator cares about. audience: one, who it is for. brands: kinds
+of brands that fit. Each as {{"is": one to four words, "of": the numbers of the lines that show it, or words copied
+from them}}; leave out what no line shows.
+persona: two or three short sentences: who this is, what they make, for whom.
+summary: one sentence of about twenty words: what the creator offers.
+kinds: for each line that is a post, in order, one of: {kinds}."""
 
 _LABELS = """niche: the main niche, also: up to three more, of: {niches}.
 style: how it is told, of: {styles}.
@@ -71,7 +70,9 @@ def question_for(facts: Facts, options: PromptOptions, *, labelled: bool) -> Que
         (item["content_id"], _shown(item["text"], options.item_characters)) for item in sample(facts, options.items)
     ]
     instruction, schema = _task(labelled=labelled)
-    parts = [*own, *((str(number), text) for number, (_, text) in enumerate(items, start=1))]
+    kinds = {**schema["properties"]["kinds"], "minItems": len(items), "maxItems": len(items)}
+    schema = {**schema, "properties": {**schema["properties"], "kinds": kinds}}
+    parts = [*own, *(("post", text) for _, text in items)]
     asked = Prompt(
         (Message("system", instruction), Message("user", fencing.fenced(parts))),
         LABELS if labelled else PROFILE,

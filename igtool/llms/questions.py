@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from igtool.llms.base import Message, Prompt
 from igtool.text import one_line
@@ -118,3 +118,35 @@ def read_model(model: type[BaseModel], text: str) -> Any:
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:_SHOWN_ERRORS]]
         raise WrongAnswer("llm-wrong-fields", one_line("; ".join(wrong), 400)) from error
+
+
+def text_of(limit: int) -> Any:
+    """The type of a text on one line, cut at ``limit``: too long a text is no reason to pay for another answer."""
+    cut = BeforeValidator(lambda value: one_line(value, limit) if isinstance(value, str) else value)
+    return Annotated[str, cut, Field(max_length=limit)]
+
+
+def cut_at(limit: int) -> BeforeValidator:
+    """Leaves out what a list holds beyond ``limit``."""
+    return BeforeValidator(lambda value: value[:limit] if isinstance(value, list) else value)
+
+
+def schema_of(model: type[BaseModel], enums: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """The JSON schema of ``model`` as it is sent, with the labels that the vocabulary has in ``enums``."""
+    schema: dict[str, Any] = _bare(model.model_json_schema(by_alias=True))
+    for name, labels in enums.items():
+        if name in schema["properties"]:
+            place = schema["properties"][name]
+            (place["items"] if place.get("type") == "array" else place)["enum"] = list(labels)
+    return schema
+
+
+def _bare(schema: Any) -> Any:
+    """``schema`` without titles and descriptions: a model pays for each word of it."""
+    if isinstance(schema, dict):
+        return {
+            key: {name: _bare(one) for name, one in value.items()} if key in ("properties", "$defs") else _bare(value)
+            for key, value in schema.items()
+            if key not in ("title", "description")
+        }
+    return [_bare(one) for one in schema] if isinstance(schema, list) else schema
