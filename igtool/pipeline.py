@@ -58,8 +58,8 @@ def describe_stage(settings: Settings) -> Describe | None:
         model=provider.model,
         always=settings.llm == "always",
         uncertain_below=settings.llm_uncertain_below,
-        items=settings.llm_items,
-        item_characters=settings.llm_item_characters,
+        items=settings.llm_items or provider.items,
+        item_characters=settings.llm_item_characters or provider.item_characters,
     )
     renewal = Renewal(
         new_share=settings.llm_new_share,

@@ -154,8 +154,12 @@ class ModelSettings(BaseSettings):
     llm_uncertain_below: float = Field(
         0.7, ge=0, le=1, description="a niche with a confidence below this is uncertain: a model is asked for it"
     )
-    llm_items: int = Field(12, ge=1, le=50, description="items of a creator that a prompt shows, recent and best")
-    llm_item_characters: int = Field(280, ge=40, le=2200, description="characters of each item that a prompt shows")
+    llm_items: int | None = Field(
+        None, ge=1, le=50, description="items of a creator that a prompt shows, recent and best; by default 12, local 8"
+    )
+    llm_item_characters: int | None = Field(
+        None, ge=40, le=2200, description="characters of each item that a prompt shows; by default 280, local 140"
+    )
     llm_concurrency: int | None = Field(
         None, ge=1, le=512, description="calls at a time to a model; by default each provider's own number"
     )

@@ -42,6 +42,11 @@ _CLOSED_V4 = tuple(
 )
 _LOOPBACK_V4 = ipaddress.IPv4Network("127.0.0.0/8")
 _LOOPBACK_V6 = ipaddress.IPv6Address("::1")
+_HOME_V4 = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")))
+_HOME_V6 = ipaddress.IPv6Network("fc00::/7")
+# Where clouds tell a machine its credentials; those at 169.254.0.0/16 and 192.0.0.0/24 are in no network above.
+_METADATA_V4 = ipaddress.IPv4Address("100.100.100.200")
+_METADATA_V6 = ipaddress.IPv6Network("fd00:ec2::/32")
 
 _OPEN_V6 = ipaddress.IPv6Network("2000::/3")
 # The first holds Teredo and other protocol assignments, the others are for documentation.
@@ -49,27 +54,30 @@ _CLOSED_V6 = tuple(map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "3f
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
-def is_allowed(address: str, *, allow_loopback: bool = False) -> bool:
+def is_allowed(address: str, *, allow_loopback: bool = False, allow_private: bool = False) -> bool:
     """Whether a request may reach ``address``, an IP address as text; False for anything else.
 
     Private, loopback, link-local, shared, multicast, reserved and documentation addresses are not; an IPv6 address
     that carries an IPv4 address (mapped, 6to4, NAT64) is judged by that one. ``allow_loopback`` opens 127.0.0.0/8,
-    ``::1`` and the mapped form of the former, nothing else.
+    ``::1`` and the mapped form of the former, nothing else. ``allow_private`` opens these and private networks; where
+    clouds keep a machine's credentials stays closed.
     """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed == _LOOPBACK_V6:
-            return allow_loopback
-        if parsed.ipv4_mapped is not None:
-            return _is_allowed_v4(parsed.ipv4_mapped, allow_loopback=allow_loopback)
-        carried = _carried(parsed)
-        if carried is not None:
-            return _is_allowed_v4(carried, allow_loopback=False)
-        return parsed in _OPEN_V6 and not any(parsed in network for network in _CLOSED_V6)
-    return _is_allowed_v4(parsed, allow_loopback=allow_loopback)
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return _is_allowed_v4(parsed, allow_loopback=allow_loopback, allow_private=allow_private)
+    if parsed == _LOOPBACK_V6:
+        return allow_loopback or allow_private
+    if parsed.ipv4_mapped is not None:
+        return _is_allowed_v4(parsed.ipv4_mapped, allow_loopback=allow_loopback, allow_private=allow_private)
+    carried = _carried(parsed)
+    if carried is not None:
+        return _is_allowed_v4(carried, allow_loopback=False, allow_private=False)
+    if parsed in _HOME_V6:
+        return allow_private and parsed not in _METADATA_V6
+    return parsed in _OPEN_V6 and not any(parsed in network for network in _CLOSED_V6)
 
 
 def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
@@ -79,13 +87,17 @@ def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return address.sixtofour
 
 
-def _is_allowed_v4(address: ipaddress.IPv4Address, *, allow_loopback: bool) -> bool:
+def _is_allowed_v4(address: ipaddress.IPv4Address, *, allow_loopback: bool, allow_private: bool) -> bool:
     if address in _LOOPBACK_V4:
-        return allow_loopback
+        return allow_loopback or allow_private
+    if any(address in network for network in _HOME_V4):
+        return allow_private and address != _METADATA_V4
     return not any(address in network for network in _CLOSED_V4)
 
 
-def resolved(host: str, port: int, left: Callable[[], float], *, allow_loopback: bool) -> list[str]:
+def resolved(
+    host: str, port: int, left: Callable[[], float], *, allow_loopback: bool, allow_private: bool = False
+) -> list[str]:
     """The addresses of ``host``, all of them allowed; ``left`` tells the seconds that looking them up may take.
 
     Raises RefusedAnswer if any of them is not allowed: a name that leads to a public and to a private address is
@@ -93,7 +105,7 @@ def resolved(host: str, port: int, left: Callable[[], float], *, allow_loopback:
     """
     addresses = [host] if _is_literal(host) else _looked_up(host, port, left())
     for address in addresses:
-        if not is_allowed(address, allow_loopback=allow_loopback):
+        if not is_allowed(address, allow_loopback=allow_loopback, allow_private=allow_private):
             where = host if address == host else f"{host} ({address})"
             raise RefusedAnswer("forbidden-address", f"{where} is no public address; nothing is asked there")
     return addresses

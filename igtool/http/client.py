@@ -50,8 +50,10 @@ class Client:
     """The answers to requests; used by one thread. A context manager that closes its connections.
 
     ``timeout_s``: until an answer is complete, from looking up the name to the last byte, redirects included.
-    ``max_bytes``: of one body, unpacked. ``allow_loopback``: also reach this machine, for tests. ``secrets``: texts
-    that must not show in an address or message. No proxy, cookie or setting is taken from the environment.
+    ``max_bytes``: of one body, unpacked. ``allow_loopback``: also reach this machine, for tests. ``private_urls``:
+    addresses that the user set; exactly their hosts and ports may lie on this machine or in a private network.
+    ``secrets``: texts that must not show in an address or message. No proxy, cookie or setting is taken from the
+    environment. Raises ConfigError for one of ``private_urls`` that cannot be asked.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Client:
         max_bytes: int = 32 << 20,
         max_redirects: int = 5,
         allow_loopback: bool = False,
+        private_urls: Sequence[str] = (),
         secrets: Sequence[str] = (),
     ) -> None:
         self._timeout_s = timeout_s
@@ -68,7 +71,9 @@ class Client:
         self._max_redirects = max_redirects
         self._secrets = tuple(secrets)
         self._deadline = Deadline()
-        self._backend = Backend(self._deadline, allow_loopback=allow_loopback)
+        origins = [_origin(self._first(url)) for url in private_urls]
+        private = frozenset((host.decode("ascii"), port) for _, host, port in origins)
+        self._backend = Backend(self._deadline, allow_loopback=allow_loopback, private=private)
         self._pools: dict[str, httpcore2.ConnectionPool] = {}
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:

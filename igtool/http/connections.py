@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import httpcore2
@@ -64,11 +64,17 @@ class Stream(httpcore2.NetworkStream):
 
 
 class Backend(httpcore2.NetworkBackend):
-    """Opens connections to the very addresses that were checked: a second look-up could give others."""
+    """Opens connections to the very addresses that were checked: a second look-up could give others.
 
-    def __init__(self, deadline: Deadline, *, allow_loopback: bool) -> None:
+    ``private``: hosts with their ports that may also lie on this machine or in a private network.
+    """
+
+    def __init__(
+        self, deadline: Deadline, *, allow_loopback: bool, private: Collection[tuple[str, int]] = frozenset()
+    ) -> None:
         self._deadline = deadline
         self._allow_loopback = allow_loopback
+        self._private = private
         self._plain = httpcore2.SyncBackend()
 
     def connect_tcp(
@@ -80,7 +86,13 @@ class Backend(httpcore2.NetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
         """A connection to the first address of ``host`` that takes one."""
-        addresses = resolved(host, port, self._deadline.left, allow_loopback=self._allow_loopback)
+        addresses = resolved(
+            host,
+            port,
+            self._deadline.left,
+            allow_loopback=self._allow_loopback,
+            allow_private=(host, port) in self._private,
+        )
         failure: Exception | None = None
         for place, address in enumerate(addresses):
             # A share of the time each, so that a first address that swallows packets leaves some for the next.

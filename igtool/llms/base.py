@@ -98,7 +98,8 @@ class ProviderOptions:
 class Provider(ABC):
     """One model of one provider. ``complete`` may be called by several threads at once.
 
-    ``concurrency``: calls at a time that are useful without a setting. ``is_paid``: calls cost money. ``key_names``:
+    ``items`` and ``item_characters``: how much of a creator a prompt shows without a setting. ``concurrency``: calls at
+    a time that are useful without one. ``is_paid``: calls cost money. ``key_names``:
     environment names of the key, for messages. ``default_model``: None where the user has to name one.
     """
 
@@ -107,6 +108,8 @@ class Provider(ABC):
     key_names: ClassVar[tuple[str, ...]] = ()
     is_paid: ClassVar[bool] = True
     concurrency: ClassVar[int] = 16
+    items: ClassVar[int] = 12
+    item_characters: ClassVar[int] = 280
 
     def __init__(self, model: str, options: ProviderOptions) -> None:
         """Cheap: what is heavy or can fail is loaded by `check` or the first call."""

@@ -1,0 +1,250 @@
+"""Model files: which are known, where they lie, and how they get there with the right bytes.
+
+``models/models.toml`` comes with igtool; ``models.local.toml`` in the workspace's folder of models notes what the
+user added and is never replaced by a newer igtool.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from igtool.errors import ConfigError
+from igtool.files import replaced, storage_error
+
+RECOMMENDED = "recommended"
+"""Stands for the recommended model whose file is there; where there is none, for any whose file is."""
+SHIPPED = Path(__file__).parents[1] / "models" / "models.toml"
+LOCAL = "models.local.toml"
+STEP = 8 << 20
+"""Bytes read or written at once."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_VISIBLE = re.compile(r"[^\x00-\x1f\x7f]{0,500}")
+_KINDS = frozenset({"llm"})
+
+Told = Callable[[int, int], None]
+"""Gets the bytes that are there and those of the whole, 0 where they are not known."""
+
+
+def untold(done: int, whole: int) -> None:
+    """Tells nobody."""
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Python packages that each hold a part of a file as ``data/partNN.bin``; they are never imported."""
+
+    prefix: str
+    version: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file. ``sha256`` and ``size`` are None where nobody told them. ``is_local``: the user added it."""
+
+    name: str
+    file: str
+    kind: str = "llm"
+    licence: str = "unknown"
+    made_from: str = ""
+    url: str | None = None
+    packages: Packages | None = None
+    sha256: str | None = None
+    size: int | None = None
+    recommended: bool = False
+    is_local: bool = False
+
+    def path(self, folder: Path) -> Path:
+        """Where its file belongs."""
+        return folder / self.file
+
+
+# Which there are -------------------------------------------------------------------------------------------------
+
+
+def known(folder: Path) -> dict[str, Model]:
+    """Every known model by name: those that come with igtool, then those the user added, which go before.
+
+    Raises ConfigError for a file of models that does not fit.
+    """
+    found = _read(SHIPPED, is_local=False)
+    if (folder / SHIPPED.name).resolve() != SHIPPED.resolve():
+        found |= _read(folder / SHIPPED.name, is_local=False)
+    return found | _read(folder / LOCAL, is_local=True)
+
+
+def find(wanted: str, folder: Path) -> Path:
+    """The file of the model ``wanted``: ``RECOMMENDED``, a known name, the name of a file in ``folder``, or a path.
+
+    Raises ConfigError naming the command that gets it.
+    """
+    models = known(folder)
+    if wanted == RECOMMENDED:
+        return _chosen(models, folder).path(folder)
+    if wanted in models:
+        path = models[wanted].path(folder)
+        if not path.is_file():
+            raise ConfigError(
+                f"the file of the model {wanted} is not in {folder}: `igtool models add {wanted}` gets it"
+            )
+        return path
+    for path in (folder / wanted, folder / f"{wanted}.gguf", Path(wanted).expanduser()):
+        if path.is_file():
+            return path
+    there = ", ".join(models) or "none"
+    raise ConfigError(f"there is no model {wanted!r}; known are: {there}. `igtool models add PATH|URL|NAME` adds one")
+
+
+def known_as(wanted: str, folder: Path) -> str:
+    """The name under which answers of the model ``wanted`` are kept: a known name, else that of its file."""
+    with suppress(ConfigError):
+        path = find(wanted, folder).resolve()
+        names = [model.name for model in known(folder).values() if model.path(folder).resolve() == path]
+        return names[-1] if names else path.stem
+    return wanted
+
+
+def _chosen(models: Mapping[str, Model], folder: Path) -> Model:
+    """The model to use where the user named none."""
+    usable = [model for model in models.values() if model.kind == "llm"]
+    there = [model for model in usable if model.path(folder).is_file()]
+    if there:
+        return min(there, key=lambda model: not model.recommended)
+    names = [f"`igtool models add {model.name}` ({_described(model)})" for model in usable]
+    raise ConfigError(
+        f"there is no model in {folder} yet. One of these gets one: {', '.join(names) or 'none is known'}"
+    )
+
+
+def _described(model: Model) -> str:
+    size = f"{model.size / 1e9:.1f} GB, " if model.size else ""
+    return f"{size}{model.licence}" + (", from the package index" if model.packages else "")
+
+
+def _read(path: Path, *, is_local: bool) -> dict[str, Model]:
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except ValueError as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    return {name: _model(path, name, fields, is_local=is_local) for name, fields in content.items()}
+
+
+def _model(path: Path, name: str, fields: Any, *, is_local: bool) -> Model:
+    """One entry. Raises ConfigError saying what does not fit."""
+    try:
+        packages = fields.pop("packages", None)
+        model = Model(name, **fields, packages=packages and Packages(**packages), is_local=is_local)
+        check(model)
+    except (TypeError, AttributeError, ConfigError) as error:
+        raise ConfigError(f"{path}: the entry {name!r} does not fit: {error}") from error
+    return model
+
+
+def check(model: Model) -> None:
+    """Raises ConfigError for a name, file, kind, sum or size that cannot be."""
+    if not _NAME.fullmatch(model.name) or model.name == RECOMMENDED:
+        raise ConfigError(f"{model.name!r} cannot be a name: letters, digits, dots and dashes can")
+    if not isinstance(model.file, str) or not _NAME.fullmatch(model.file):
+        raise ConfigError(f"{model.file!r} is no name of a file in the folder of models")
+    if model.kind not in _KINDS:
+        raise ConfigError(f"the kind {model.kind!r} is unknown; there are: {', '.join(sorted(_KINDS))}")
+    if model.sha256 is not None and not _SHA256.fullmatch(str(model.sha256)):
+        raise ConfigError(f"{model.sha256!r} is no SHA-256: 64 digits and letters a to f")
+    if model.size is not None and (not isinstance(model.size, int) or model.size < 1):
+        raise ConfigError(f"{model.size!r} is no size in bytes")
+    for text in (model.licence, model.made_from, model.url or ""):
+        if not isinstance(text, str) or not _VISIBLE.fullmatch(text):
+            raise ConfigError(f"{text!r:.60} is no line of text")
+
+
+# What the user added ---------------------------------------------------------------------------------------------
+
+
+def note(model: Model, folder: Path) -> None:
+    """Note ``model`` among those that the user added, in place of one of its name. Raises StorageError."""
+    _write({**_read(folder / LOCAL, is_local=True), model.name: replace(model, is_local=True)}, folder)
+
+
+def named(name: str, models: Mapping[str, Model]) -> Model:
+    """The model ``name`` of ``models``. Raises ConfigError naming those that there are."""
+    if name not in models:
+        raise ConfigError(f"there is no model {name!r}; there are: {', '.join(models) or 'none'}")
+    return models[name]
+
+
+def remove(name: str, folder: Path) -> bool:
+    """Delete the file of the model ``name`` and take back the note of it; whether there was a file.
+
+    Raises ConfigError for an unknown name, StorageError.
+    """
+    path = named(name, known(folder)).path(folder)
+    was_there = path.is_file()
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    local = _read(folder / LOCAL, is_local=True)
+    if local.pop(name, None) is not None:
+        _write(local, folder)
+    return was_there
+
+
+def _write(models: Mapping[str, Model], folder: Path) -> None:
+    lines = ["# Models that were added with `igtool models add`."]
+    for model in models.values():
+        told = {"kind": model.kind, "file": model.file, "url": model.url, "sha256": model.sha256, "size": model.size}
+        told |= {"licence": model.licence, "made_from": model.made_from}
+        lines += ["", f"[{json.dumps(model.name)}]"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in told.items() if value is not None]
+    with replaced(folder / LOCAL) as file:
+        file.write("\n".join([*lines, ""]).encode())
+
+
+# Whether the bytes are right -------------------------------------------------------------------------------------
+
+State = Literal["ok", "damaged", "unknown", "missing"]
+
+
+def state(model: Model, folder: Path, told: Told = untold) -> State:
+    """Whether the file of ``model`` has the bytes it should: every byte is read.
+
+    ``unknown``: it is there, but nobody told its SHA-256. Raises StorageError.
+    """
+    path = model.path(folder)
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            if model.size not in (None, size):
+                return "damaged"
+            if model.sha256 is None:
+                return "unknown"
+            return "ok" if sha256_of(file, told, size) == model.sha256 else "damaged"
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def sha256_of(file: IO[bytes], told: Told, whole: int) -> str:
+    """The SHA-256 of what is left of ``file``."""
+    summed, done = hashlib.sha256(), 0
+    while piece := file.read(STEP):
+        summed.update(piece)
+        done += len(piece)
+        told(done, whole)
+    return summed.hexdigest()
