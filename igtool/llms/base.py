@@ -136,6 +136,9 @@ class BatchProvider(Provider):
 
     batch_price: ClassVar[float] = 0.5
     """Times the usual price."""
+    most_batch_prompts: ClassVar[int] = 10_000
+    most_batch_bytes: ClassVar[int] = 100_000_000
+    """What one batch may hold; of its prompts with schemas and names."""
 
     @abstractmethod
     def submit(self, prompts: Mapping[str, Prompt], label: str) -> str:

@@ -29,6 +29,8 @@ _MARKS = ("-", "=")
 """Two short texts that begin unlike each other, and unlike any prompt."""
 _SPIN_NAME, _SPINS = "GOMP_SPINCOUNT", "1000"
 _LONGEST_SOCKET = 100
+_FOREIGN = (RuntimeError, ValueError, LookupError, ArithmeticError, MemoryError, OSError, TypeError)
+"""What exceptions of C++ become."""
 _WORDS = 300
 
 
@@ -81,7 +83,9 @@ class _Engine:
         with _private_socket() as host:
             try:
                 self._server = self._package.Server(self._parameters(path, options.threads, host))
-            except (RuntimeError, ValueError) as error:
+                # One that is given back before it answered anything may wait for its own threads for ever.
+                self._server.handle_completions({"prompt": "a", "max_tokens": 1, "cache_prompt": False})
+            except _FOREIGN as error:
                 raise ConfigError(_not_loaded(path, header)) from error
 
     def _parameters(self, path: Path, threads: int, host: str) -> Any:
@@ -155,7 +159,7 @@ class _Engine:
         body["chat_template_kwargs"] = {"enable_thinking": False}
         try:
             answer: dict[str, Any] = self._server.handle_chat_completions(body)
-        except (RuntimeError, ValueError) as error:
+        except _FOREIGN as error:
             raise ProviderError("invalid", str(error)[:_WORDS]) from error
         if "choices" in answer:
             return answer
