@@ -83,7 +83,8 @@ def run_command(
 ) -> None:
     """Run stages by name (all if none is named).
 
-    They are normalize, drift, embed, resolve, analyze, describe (asks a language model), embed_style, index, export.
+    They are normalize, drift, embed, resolve, analyze, describe (asks a language model), embed_style, insights, index,
+    export.
     """
     if rebuild:
         _rebuild(context, stages, as_json=as_json)

@@ -18,11 +18,12 @@ from igtool.stages.base import Stage
 from igtool.stages.describe import Describe, DescribeOptions, Renewal
 from igtool.stages.drift import Drift
 from igtool.stages.embed import Embed, EmbedOptions, EmbedStyle
+from igtool.stages.insights import Insights, InsightsOptions, Reader
 from igtool.stages.normalize import Normalize
 from igtool.stages.resolve import Resolve
 
 NAMES = (
-    *(stage.name for stage in (Normalize, Drift, Embed, Resolve, Analyze, Describe, EmbedStyle)),
+    *(stage.name for stage in (Normalize, Drift, Embed, Resolve, Analyze, Describe, EmbedStyle, Insights)),
     "index",
     "export",
 )
@@ -43,7 +44,7 @@ def passes_of(settings: Settings, names: Sequence[str] = ()) -> list[list[Stage]
     """
     described = describe_stage(settings)
     second: list[Stage] = [described, Analyze()] if described is not None else []
-    third: list[Stage] = [EmbedStyle(EmbedOptions(settings.encoder))]
+    third: list[Stage] = [EmbedStyle(EmbedOptions(settings.encoder)), insights_stage(settings)]
     further = [[stage for stage in stages if not names or stage.name in names] for stages in (second, third)]
     return [stages_of(settings, names), *further]
 
@@ -69,6 +70,16 @@ def describe_stage(settings: Settings) -> Describe | None:
         active_days=settings.semi_active_days,
     )
     return Describe(options, renewal, questions_at_once(settings, provider))
+
+
+def insights_stage(settings: Settings) -> Insights:
+    """The stage that reads conversations, with the language model of the settings if there is one."""
+    provider = provider_of(settings)
+    options = InsightsOptions(encoder=settings.encoder)
+    if provider is None:
+        return Insights(options)
+    reader = Reader(provider.name, provider.model, always=settings.llm == "always")
+    return Insights(options, reader, questions_at_once(settings, provider))
 
 
 def run_stages(session: Session, names: Sequence[str] = (), *, force: bool = False) -> None:

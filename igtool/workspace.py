@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,23 @@ class Workspace:
             chosen = from_handles(creators, platform=platform)
         with open_session(self.settings, f"enrich {chosen.name}", stopping) as session:
             return enrich(session, chosen, options or EnrichOptions())
+
+    def analyze_conversations(
+        self, conversations: Sequence[str | Mapping[str, Any]], *, stopping: Callable[[], bool] = lambda: False
+    ) -> list[dict[str, Any]]:
+        """Sentiment and topics of texts, stored in ``insights``; see `igtool.conversations.analyze_conversations`.
+
+        Raises what stopped the asking of a language model, after everything that could be read is stored.
+        """
+        from igtool.conversations import analyze_conversations
+        from igtool.session import open_session
+
+        with open_session(self.settings, "analyze_conversations", stopping) as session:
+            found = analyze_conversations(session, conversations)
+            trouble = session.trouble
+        if trouble is not None:
+            raise trouble
+        return found
 
     def search(self, text: str, filters: Filters | None = None, *, limit: int = 10) -> SearchResult:
         """Creators ranked for ``text``, with the parts of each score and the reasons (DESIGN §6)."""

@@ -21,7 +21,7 @@ ORDER = (
     ("runner", "settling"),
     ("session", "history", "importing", "export", "fill", "report", "health"),
     ("pipeline", "rebuild", "watchlist", "fetching"),
-    ("enrich", "schedule", "outlay"),
+    ("enrich", "schedule", "outlay", "conversations"),
     ("workspace", "shown_prompts"),
     ("console", "commands", "cli"),
 )
