@@ -1,10 +1,10 @@
 """How far attacks in profile texts get: labels changed and aims reached, each attack against its clean twin.
 
 ``python -m benchmarks.injection [--with zero-shot|zero-shot-plain|local] [--thin] [--each] [--every N]`` prints JSON
-lines: one for the clean creators, one for all attacks, then one for each kind, language, place and aim; ``--each`` adds
-one for every attack. Shares stand with their Wilson intervals (95 %). ``…_changed_by_control`` is the share that changes
-when harmless words stand where the attack stood: any text moves a label now and then. ``--thin`` leaves of every creator
-the first line of the biography and the newest caption, as of an account that is hardly known.
+lines: one for the clean creators, one for all attacks, then one for each kind, language, place and aim; ``--each``
+adds one for every attack. Shares stand with their Wilson intervals (95 %). ``…_changed_by_control`` is the share that
+changes when harmless words stand where the attack stood: any text moves a label now and then. ``--thin`` leaves of
+every creator the first line of the biography and the newest caption, as of an account that is hardly known.
 
 ``local`` asks the model of this machine, one question a profile, some twenty seconds each; ``--every 5`` takes each
 fifth attack. ``zero-shot`` is the path without a model (words of the vocabulary and vectors); ``zero-shot-plain`` the
