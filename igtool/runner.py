@@ -182,24 +182,28 @@ class Runner:
                 self.lake.delete(table, stage.key, items)
 
     def _run_batches(self, stage: Stage, total: int, counts: StageCounts) -> bool:
-        """Work on everything pending; False when the stage had to postpone the rest."""
+        """Work on everything pending; False when something had to be postponed."""
         if stage.streamed:
             self._run_stream(stage, total, counts)
             return True
         size = total if stage.whole else self.batch_size or stage.batch_size
+        postponed = 0
         for start in [0] if stage.whole else range(0, total, size):
             self._stop_if_asked(stage, start, total)
-            if self._run_batch(stage, start, size, counts):
-                self._stop_if_asked(stage, start, total)
-                return False
-        return True
+            left = self._run_batch(stage, start, size, counts)
+            postponed += left
+            if left and left == min(size, total - start):  # nobody of them could be asked: nobody else can
+                break
+        if postponed:
+            self._stop_if_asked(stage, total - postponed, total)
+        return not postponed
 
     def _stop_if_asked(self, stage: Stage, done: int, total: int) -> None:
         if self.stopping():
             raise Interrupted(f"stopped in {stage.name} after {done} of {total} items; all of them are stored")
 
-    def _run_batch(self, stage: Stage, start: int, size: int, counts: StageCounts) -> bool:
-        """One batch, read, processed and committed; whether something of it was postponed."""
+    def _run_batch(self, stage: Stage, start: int, size: int, counts: StageCounts) -> int:
+        """One batch, read, processed and committed; how many of its items were postponed."""
         chosen = (
             "from wanted" if stage.whole else f"from memory.pending where number > {start} and number <= {start + size}"
         )
@@ -210,7 +214,7 @@ class Runner:
         )
         output = process(stage, self.lake.arrow(stage.rows), self.context)
         self._commit(stage, items, output, counts)
-        return bool(output.postponed)
+        return len(output.postponed)
 
     def _run_stream(self, stage: Stage, total: int, counts: StageCounts) -> None:
         """All pending rows in one stream; a commit as soon as enough of them are done."""

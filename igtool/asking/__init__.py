@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from igtool.asking.asker import Asker, Tally
+from igtool.asking.answers import Tally
+from igtool.asking.asker import Asker
 
 __all__ = ["Asker", "Tally"]

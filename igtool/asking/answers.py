@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,20 +19,36 @@ Row = dict[str, Any]
 _DRAINED = 1_000
 
 
+@dataclass
+class Tally:
+    """What asking came to. ``cached``: answers that were there already; ``asked``: answers that were paid for."""
+
+    asked: int = 0
+    cached: int = 0
+    repaired: int = 0
+    unusable: int = 0
+    postponed: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+
 class Answers:
-    """The answers of a workspace: in the journal until they are in the lake."""
+    """The answers of a workspace: in the journal until they are in the lake. ``tally``: of those that came now."""
 
     def __init__(self, ledger: ModelLedger, lake: Lake) -> None:
+        self.tally = Tally()
         self._ledger = ledger
         self._lake = lake
         self._pending: list[Ended] = []
 
-    def stored(self, keys: Sequence[str]) -> dict[str, Row]:
-        """Those of ``keys`` that were answered before, as rows of ``llm_answers``."""
+    def stored(self, keys: Sequence[str], *, is_new: bool = False) -> dict[str, Row]:
+        """Those of ``keys`` that were answered before, as rows of ``llm_answers``; ``is_new``: since `drain`."""
         found = self._ledger.answers(keys)
-        if len(found) < len(keys):
-            query = "from llm_answers where answer_id in (select unnest(?::varchar[]))"
-            found |= {row["answer_id"]: row for row in self._lake.rows(query, (list(keys),))}
+        if len(found) < len(keys) and not is_new:
+            # One text and not a list: DuckDB looks for pandas at each element of a list.
+            query = "from llm_answers where answer_id in (select unnest(string_split(?, ' ')))"
+            found |= {row["answer_id"]: row for row in self._lake.rows(query, (" ".join(keys),))}
         return found
 
     def failed(self, call_id: int, outcome: str) -> None:
@@ -62,6 +79,10 @@ class Answers:
         }
         tokens = completion.input_tokens + completion.output_tokens
         self._pending.append(Ended(job.call_id, completion.finish, tokens, row["cost_usd"], job.key, row))
+        self.tally.asked += 1
+        self.tally.input_tokens += completion.input_tokens
+        self.tally.output_tokens += completion.output_tokens
+        self.tally.cost_usd += row["cost_usd"]
         return row
 
     def store(self, now: float, *, batch: str | None = None) -> None:

@@ -16,7 +16,7 @@ from igtool.clock import Clock
 from igtool.errors import BudgetError, IgtoolError
 from igtool.journal.models import Bound, CallLimits, ModelLedger
 from igtool.lake import Lake
-from igtool.llms.base import BatchProvider, Prompt, Provider, ProviderError
+from igtool.llms.base import BatchProvider, Completion, Prompt, Provider, ProviderError
 from igtool.llms.prices import Price, most_cost, most_tokens
 from igtool.llms.questions import Answered, Question, Result, Unusable, WrongAnswer, answer_key, longer, repaired
 
@@ -26,25 +26,11 @@ _LOOK_S = 0.5
 
 
 @dataclass
-class Tally:
-    """What asking came to. ``cached``: answers that were there already; ``asked``: answers that were paid for."""
-
-    asked: int = 0
-    cached: int = 0
-    repaired: int = 0
-    unusable: int = 0
-    postponed: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float = 0.0
-
-
-@dataclass
 class Asker:
-    """Asks one provider, in one run. ``trouble`` says why asking stopped, if it did: what is left stays pending.
+    """Asks one provider, in one run. ``blocked`` says why nothing more can be asked, if that is so.
 
     Calls are made by ``concurrency`` threads; all else happens in the thread that calls ``ask``. An answer and its
-    charge are one transaction of the journal, before anything is made of it.
+    charge are one transaction of the journal, before anything is made of it. Equal prompts are asked once.
     """
 
     provider: Provider
@@ -61,41 +47,63 @@ class Asker:
     told: Callable[[str], None] = lambda _: None
 
     def __post_init__(self) -> None:
-        self.trouble: IgtoolError | None = None
-        self.tally = Tally()
+        self.blocked: IgtoolError | None = None
         self.answers = Answers(self.ledger, self.lake)
+        self.tally = self.answers.tally
         self.pauses = Pauses(self.provider, self.clock, self.max_wait_s)
         self._crew: Crew | None = None
         self._ready: deque[Job] = deque()
         self._delayed: list[tuple[float, int, Job]] = []
+        self._twins: dict[str, list[Job]] = {}
         self._under_way = 0
+        self._lost = 0
+        self._broken: IgtoolError | None = None
         self._results: list[Result] = []
 
-    def ask(self, questions: Sequence[Question]) -> list[Result]:
-        """What came of each question, in order. Where asking has to stop, ``trouble`` is set and the rest is None.
+    @property
+    def trouble(self) -> IgtoolError | None:
+        """Why questions were left without an answer, if any were; None also where the user asked to stop."""
+        if self.blocked is None and self._lost:
+            return self.pauses.lost(self._lost)
+        return self.blocked
 
-        Raises what the stores raise, and ConfigError of a provider that cannot be made ready.
+    def ask(self, questions: Sequence[Question]) -> list[Result]:
+        """What came of each question, in order. Where asking has to stop, ``blocked`` is set and the rest is None.
+
+        Raises what the stores raise, and an IgtoolError that the provider raised, once the answers of the calls beside
+        it are stored.
         """
         self.answers.drain()
         self._results = [None] * len(questions)
-        self._ready.clear()
-        self._delayed.clear()
-        self._take_stored([self._job(place, question, question.prompt) for place, question in enumerate(questions)])
-        if isinstance(self.provider, BatchProvider) and self.in_batches:
+        for left in (self._ready, self._delayed, self._twins):
+            left.clear()
+        try:
+            self._ask_all([self._job(place, question, question.prompt) for place, question in enumerate(questions)])
+        except BaseException:
+            self._crew, self._under_way = None, 0  # what is still under way must not answer other questions
+            raise
+        if self._broken is not None:
+            raise self._broken
+        self.tally.postponed += sum(result is None for result in self._results)
+        return self._results
+
+    def _ask_all(self, jobs: Sequence[Job]) -> None:
+        self._take_stored(jobs)
+        if isinstance(self.provider, BatchProvider):
             self._ask_in_batches(self.provider)
         while self._ready or self._delayed or self._under_way:
             self._turn()
             if self._is_stopped() and not self._under_way:
                 break
-        self.tally.postponed += sum(result is None for result in self._results)
-        return self._results
 
     def close(self) -> None:
         """Store what is left, and give back threads and connections."""
-        self.answers.drain()
-        if self._crew is not None:
-            self._crew.dismiss()
-        self.provider.close()
+        try:
+            self.answers.drain()
+        finally:
+            if self._crew is not None:
+                self._crew.dismiss()
+            self.provider.close()
 
     # -- sending --------------------------------------------------------------------------------------------------
 
@@ -104,19 +112,36 @@ class Asker:
         return Job(place, question, prompt, key)
 
     def _is_stopped(self) -> bool:
-        return self.trouble is not None or self.stopping()
+        return self.blocked is not None or self._broken is not None or self.stopping()
 
-    def _take_stored(self, jobs: Sequence[Job]) -> None:
-        """Take the answers that are stored; what has to be sent is ready."""
+    def _take_stored(self, jobs: Sequence[Job], *, is_new: bool = False) -> None:
+        """Take the answers that are stored; what has to be sent is ready, of equal prompts the first.
+
+        ``is_new``: only what came in this call can have been asked before.
+        """
         while jobs:
-            rows = self.answers.stored([job.key for job in jobs])
-            self._ready.extend(job for job in jobs if job.key not in rows)
-            known = [job for job in jobs if job.key in rows]
-            self.tally.cached += len(known)
+            rows = self.answers.stored([job.key for job in jobs], is_new=is_new)
+            known: list[Job] = []
+            for job in jobs:
+                if job.key in rows:
+                    known.append(job)
+                elif job.key in self._twins:
+                    self._twins[job.key].append(job)
+                else:
+                    self._twins[job.key] = []
+                    self._ready.append(job)
+            self.tally.cached += 0 if is_new else len(known)
             jobs = [again for job in known if (again := self._judge(job, rows[job.key])) is not None]
 
+    def _with_twins(self, job: Job) -> list[Job]:
+        """``job`` and those that wait for the answer to the same prompt."""
+        return [job, *self._twins.pop(job.key, ())]
+
     def _ask_in_batches(self, provider: BatchProvider) -> None:
-        """Have what is ready answered in batches; what these leave without a usable answer is asked one by one."""
+        """Have what is ready answered in batches; what these leave without a usable answer is asked one by one.
+
+        Batches of an earlier run are waited for in any case: their questions would be paid for twice.
+        """
         batches = Batches(
             provider,
             self.price,
@@ -131,13 +156,14 @@ class Asker:
         )
         sent: set[str] = set()
         while not self._is_stopped():
-            jobs = list(self._ready)
-            batches.finish(jobs)
-            self._ready.clear()
-            self._take_stored(jobs)
-            self.trouble = batches.trouble
-            fresh = [job for job in self._ready if not job.repairs and job.key not in sent]
-            count = batches.hand_in(fresh) if fresh and not self._is_stopped() else 0
+            if batches.are_under_way:
+                jobs = [one for job in self._ready for one in self._with_twins(job)]
+                batches.finish(jobs)
+                self._ready.clear()
+                self._take_stored(jobs, is_new=True)
+            fresh = [job for job in self._ready if self.in_batches and not job.repairs and job.key not in sent]
+            count = batches.hand_in(fresh) if fresh and batches.trouble is None and not self.stopping() else 0
+            self.blocked = batches.trouble
             if not count:
                 return
             sent.update(job.key for job in fresh[:count])
@@ -157,10 +183,15 @@ class Asker:
         self._under_way -= len(ended)
         landed = [(job, reply, self._land(job, reply, latency_s)) for job, reply, latency_s in ended]
         self.answers.store(self.clock.now())
-        again: list[Job] = []
+        repairs: list[Job] = []
+        shorter: list[Job] = []
         for job, reply, row in landed:
-            again += self._failed(job, reply) if isinstance(reply, ProviderError) else self._came(job, row)
-        self._take_stored(again)
+            if isinstance(reply, Completion):
+                repairs += self._came(job, row)
+            elif isinstance(reply, ProviderError):
+                shorter += self._failed(job, reply)
+        self._take_stored(repairs, is_new=True)
+        self._take_stored(shorter)
 
     def _send(self) -> None:
         """Hand the next jobs to the crew, as many as the limits allow."""
@@ -175,7 +206,7 @@ class Asker:
         if entered.wait_until is not None:
             self.pauses.until = max(self.pauses.until, entered.wait_until)
         if entered.spent_usd is not None and not entered.call_ids and not self._under_way:
-            self.trouble = self._over_budget(entered.spent_usd)
+            self.blocked = self._over_budget(entered.spent_usd)
         crew = self._crew = self._crew or Crew(self.provider, self.concurrency)
         for call_id in entered.call_ids:
             job = self._ready.popleft()
@@ -213,17 +244,18 @@ class Asker:
         if isinstance(reply, ProviderError):
             self.answers.failed(job.call_id, reply.outcome)
             return {}
-        self.pauses.answered()
-        row = self.answers.came(self.provider, job, reply, latency_s, self.price, self.clock.now())
-        self.tally.asked += 1
-        self.tally.input_tokens += reply.input_tokens
-        self.tally.output_tokens += reply.output_tokens
-        self.tally.cost_usd += row["cost_usd"]
-        return row
+        if isinstance(reply, IgtoolError):
+            self.answers.failed(job.call_id, "broken")
+            self._broken = self._broken or reply
+            return {}
+        self.pauses.answered(job.began_at)
+        return self.answers.came(self.provider, job, reply, latency_s, self.price, self.clock.now())
 
     def _came(self, job: Job, row: Mapping[str, Any]) -> list[Job]:
-        again = self._judge(job, row)
-        return [] if again is None else [again]
+        """Take the answer to a prompt; the jobs that ask for a better one."""
+        same = self._with_twins(job)
+        self.tally.cached += len(same) - 1
+        return [again for one in same if (again := self._judge(one, row)) is not None]
 
     def _judge(self, job: Job, row: Mapping[str, Any]) -> Job | None:
         """Take an answer; the job that asks for a better one, if it cannot be used and may be asked again."""
@@ -243,6 +275,9 @@ class Asker:
             again.repairs = job.repairs + 1
             self.tally.repaired += 1
             return again
+        except Exception as error:  # noqa: BLE001 - like any stage's: it costs this item, and no other
+            self._unusable(job, "stage-error", f"{type(error).__name__}: {error}"[:400])
+            return None
         self._results[job.place] = Answered(job.question, value, row)
         return None
 
@@ -253,22 +288,34 @@ class Asker:
     def _failed(self, job: Job, error: ProviderError) -> list[Job]:
         """Deal with a call without an answer; the jobs that are asked in its place at once."""
         if error.outcome == "rate_limited":
-            self.trouble = self.trouble or self.pauses.rate_limited(error, job.began_at)
+            self.blocked = self.blocked or self.pauses.rate_limited(error, job.began_at)
             self._ready.appendleft(job)
         elif error.outcome == "transient":
-            if job.tries == len(WAITS_S):
-                self.trouble = self.trouble or self.pauses.given_up(error)
-                return []
-            wait_s = max(WAITS_S[job.tries], error.retry_after_s or 0.0)
-            job.tries += 1
-            heapq.heappush(self._delayed, (self.clock.now() + wait_s, job.call_id, job))
+            self._try_later(job, error)
         elif error.outcome == "too_long":
-            shorter = job.question.shorter()
-            if shorter is not None:
-                return [self._job(job.place, shorter, shorter.prompt)]
-            self._unusable(job, "llm-too-long", f"the shortest prompt does not fit the model: {error}")
+            return [again for one in self._with_twins(job) if (again := self._shorter(one, error)) is not None]
         elif (trouble := self.pauses.refused(error)) is not None:
-            self.trouble = self.trouble or trouble
+            self.blocked = self.blocked or trouble
         else:
-            self._unusable(job, "llm-not-taken", str(error))
+            for one in self._with_twins(job):
+                self._unusable(one, "llm-not-taken", str(error))
         return []
+
+    def _try_later(self, job: Job, error: ProviderError) -> None:
+        """Have ``job`` asked again after a while; after the last try it is left for the next run."""
+        self.blocked = self.blocked or self.pauses.failed(error, job.began_at)
+        if job.tries == len(WAITS_S) or self.pauses.is_too_long(error):
+            self.blocked = self.blocked or self.pauses.given_up(error)
+            self._lost += len(self._with_twins(job))
+            return
+        wait_s = max(WAITS_S[job.tries], error.retry_after_s or 0.0)
+        job.tries += 1
+        heapq.heappush(self._delayed, (self.clock.now() + wait_s, job.call_id, job))
+
+    def _shorter(self, job: Job, error: ProviderError) -> Job | None:
+        """The job with less text in its prompt."""
+        shorter = job.question.shorter()
+        if shorter is None:
+            self._unusable(job, "llm-too-long", f"the shortest prompt does not fit the model: {error}")
+            return None
+        return self._job(job.place, shorter, shorter.prompt)

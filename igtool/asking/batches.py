@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from igtool.asking.answers import Answers
 from igtool.asking.crew import Job
@@ -18,6 +19,8 @@ from igtool.llms.questions import Question
 
 POLL_S = 30.0
 """Between two looks at a batch that is under way."""
+_MOST_BYTES = 64_000_000
+"""Of the prompts of one batch: with schema and names well below what providers take (OpenAI: 200 MB)."""
 _PATIENCE = 20
 """So many failures to look in a row end the waiting; the batch goes on at the provider."""
 _NOTHING = Question("", "", "", Prompt((), "", {}), lambda text: text)
@@ -45,15 +48,21 @@ class Batches:
     def _name(self) -> tuple[str, str]:
         return self.provider.name, self.provider.model
 
+    @property
+    def are_under_way(self) -> bool:
+        """Whether there are batches whose answers are not stored yet, of this run or an earlier one."""
+        return bool(self.ledger.batches(self._name))
+
     def finish(self, jobs: Sequence[Job]) -> None:
-        """Wait for the batches that are under way, also those of a run that was killed, and store their answers."""
+        """Wait for the batches that are under way and store their answers."""
         by_key = {job.key: job for job in jobs}
         for batch in self.ledger.batches(self._name):
             if self.trouble is None and not self.stopping():
                 self._finish(batch, by_key)
 
     def hand_in(self, jobs: Sequence[Job]) -> int:
-        """Hand in ``jobs``, the first of them that the money allows, as one batch; how many."""
+        """Hand in ``jobs``, the first of them that money and the size of a batch allow, as one batch; how many."""
+        jobs = _fitting(jobs)
         label = f"igtool-{uuid.uuid4().hex}"
         price = self.price.times(self.provider.batch_price)
         bounds = [Bound(most_tokens(job.prompt), most_cost(price, job.prompt)) for job in jobs]
@@ -74,7 +83,7 @@ class Batches:
     def _not_taken(self, label: str, error: ProviderError) -> None:
         """A batch that was refused costs nothing; one that may have arrived is looked for by the next run."""
         trouble = self.pauses.refused(error)
-        if trouble is not None:
+        if error.outcome != "transient":
             (batch,) = [one for one in self.ledger.batches(self._name) if one.label == label]
             self._drop(batch, error.outcome)
         self.trouble = trouble or RateLimitedError(
@@ -139,3 +148,9 @@ class Batches:
             job.call_id = call_id
             self.answers.came(self.provider, job, result, now - batch.submitted_at, price, now)
         self.answers.store(now, batch=batch.label)
+
+
+def _fitting(jobs: Sequence[Job]) -> Sequence[Job]:
+    """The first of ``jobs`` that fit one batch, at least one."""
+    sizes = accumulate(most_tokens(job.prompt) for job in jobs)
+    return jobs[: max(1, sum(size <= _MOST_BYTES for size in sizes))]

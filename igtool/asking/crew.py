@@ -7,10 +7,12 @@ import threading
 import time
 from dataclasses import dataclass
 
+from igtool.errors import IgtoolError
 from igtool.llms.base import Completion, Prompt, Provider, ProviderError
 from igtool.llms.questions import Question
 
-Reply = Completion | ProviderError
+Reply = Completion | ProviderError | IgtoolError
+"""An answer, or why there is none; an IgtoolError ends the asking of everything."""
 
 
 @dataclass
@@ -33,7 +35,7 @@ class Crew:
     def __init__(self, provider: Provider, size: int) -> None:
         self._provider = provider
         self._todo: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[tuple[Job, Reply | BaseException, float]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[Job, Reply, float]] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(size)]
         for thread in self._threads:
             thread.start()
@@ -41,13 +43,13 @@ class Crew:
     def _work(self) -> None:
         while (job := self._todo.get()) is not None:
             began = time.monotonic()
-            reply: Reply | BaseException
+            reply: Reply
             try:
                 reply = self._provider.complete(job.prompt)
-            except ProviderError as error:
+            except (ProviderError, IgtoolError) as error:
                 reply = error
-            except BaseException as error:  # noqa: BLE001 - raised again in the thread that asks
-                reply = error
+            except Exception as error:  # noqa: BLE001 - without an answer the thread that asks waits for ever
+                reply = ProviderError("invalid", f"a bug in this provider: {type(error).__name__}: {error}"[:300])
             self._done.put((job, reply, time.monotonic() - began))
 
     def give(self, job: Job) -> None:
@@ -55,16 +57,11 @@ class Crew:
         self._todo.put(job)
 
     def take(self, patience_s: float) -> list[tuple[Job, Reply, float]]:
-        """The jobs that ended, with what came and after how many seconds; waits for the first one.
-
-        Raises what a provider raised that is no ProviderError: ConfigError, or a bug.
-        """
+        """The jobs that ended, with what came and after how many seconds; waits for the first one."""
         taken: list[tuple[Job, Reply, float]] = []
         try:
             job, reply, seconds = self._done.get(timeout=patience_s) if patience_s > 0 else self._done.get_nowait()
             while True:
-                if isinstance(reply, BaseException) and not isinstance(reply, ProviderError):
-                    raise reply
                 taken.append((job, reply, seconds))
                 job, reply, seconds = self._done.get_nowait()
         except queue.Empty:

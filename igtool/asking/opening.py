@@ -42,7 +42,7 @@ def provider_of(settings: Settings) -> Provider | None:
     key = keys.get(name)
     base_url = settings.llm_base_url or (settings.openai_base_url if name == "openai" else None)
     options = ProviderOptions(
-        api_key=key.get_secret_value() if key is not None else None,
+        api_key=(key.get_secret_value() or None) if key is not None else None,
         base_url=base_url,
         timeout_s=settings.llm_timeout_s,
         models=settings.workspace / "models",

@@ -96,10 +96,7 @@ class ModelLedger:
         ``label``: a batch that is entered with its calls, all of them or none.
         """
         with self._journal.transaction() as cursor:
-            window = cursor.execute(
-                "select at, tokens from llm_calls where provider = ? and at > ? order by at desc",
-                (provider[0], now - _WINDOW_S),
-            ).fetchall()
+            window = _window(cursor, provider[0], limits, now)
             spent = spent_in(cursor, run) if limits.max_cost_usd is not None else 0.0
             ids: list[int] = []
             wait = over = None
@@ -189,6 +186,14 @@ class ModelLedger:
         )
         names = ("provider", "model", "outcome", "calls", "tokens", "cost_usd")
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _window(cursor: Any, provider: str, limits: CallLimits, now: float) -> list[tuple[float, int]]:
+    """Time and tokens of the last minute's calls, newest first; nothing where no limit asks for them."""
+    if limits.requests_per_minute is None and limits.tokens_per_minute is None:
+        return []
+    query = "select at, tokens from llm_calls where provider = ? and at > ? order by at desc"
+    return list(cursor.execute(query, (provider, now - _WINDOW_S)))
 
 
 def _fits_at(window: Sequence[tuple[float, int]], tokens: int, limits: CallLimits, now: float) -> float:

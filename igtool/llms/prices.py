@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,11 +12,15 @@ from igtool.errors import ConfigError
 from igtool.llms.base import Completion, Prompt
 
 _MILLION = 1_000_000
+_USUAL = 10_000
+"""Tokens of a call for which prices are read: some models charge more for prompts from 200,000 tokens on."""
 _TABLE_NAMES = {"openai": "openai", "grok": "x-ai", "gemini": "google"}
 """Provider to its name in the price table."""
 
 OVERHEAD_TOKENS = 16
 """Tokens that a message takes besides its text: role and marks; more than any known chat template."""
+_WORDS_OF_SCHEMA = 400
+"""Bytes around a schema that is sent as words, and those that making it strict adds for each object."""
 CHARACTERS_PER_TOKEN = (3.0, 4.5)
 """Low and high, for estimates: captions with emoji and Spanish are at the low end, English prose at the high one."""
 
@@ -55,9 +60,12 @@ FREE = Price(0, 0, 0, "this machine")
 
 
 def most_tokens(prompt: Prompt) -> int:
-    """A bound on the tokens of a call, prompt and answer: no tokenizer makes more tokens than bytes of a text."""
+    """A bound on the tokens of a call, prompt and answer: no tokenizer makes more tokens than bytes of a text.
+
+    The schema counts: some servers are sent it as words, and others count it as a part of the prompt.
+    """
     sent = sum(len(message.content.encode()) + OVERHEAD_TOKENS for message in prompt.messages)
-    return sent + prompt.max_tokens
+    return sent + len(json.dumps(prompt.schema)) + _WORDS_OF_SCHEMA + prompt.max_tokens
 
 
 def most_cost(price: Price, prompt: Prompt) -> float:
@@ -86,12 +94,13 @@ def from_table(provider: str, model: str) -> Price | None:
         return None
 
     def cost(**usage: int) -> float:
-        return float(calc_price(Usage(**usage), model_ref=model, provider_id=name).total_price)
+        priced = calc_price(Usage(**usage), model_ref=model, provider_id=name)
+        return float(priced.total_price) * _MILLION / _USUAL
 
     try:
-        full = cost(input_tokens=_MILLION)
-        cached = cost(input_tokens=_MILLION, cache_read_tokens=_MILLION)
-        output = cost(output_tokens=_MILLION)
+        full = cost(input_tokens=_USUAL)
+        cached = cost(input_tokens=_USUAL, cache_read_tokens=_USUAL)
+        output = cost(output_tokens=_USUAL)
     except (LookupError, ValueError):
         return None
     return Price(full, cached, output, table_version())

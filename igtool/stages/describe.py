@@ -50,28 +50,54 @@ class Renewal:
     active_days: float = 30.0
 
 
-_INPUTS = f"""
-    own as (
-        select l.creator_id,
-               md5(string_agg(concat_ws(' ', a.display_name, a.category, a.bio), ' ' order by a.account_id)) as own
-        from creator_links l join accounts a using (account_id) group by l.creator_id
-    ),
-    posted as (
-        select l.creator_id, max(c.published_at) as newest_at,
-               list(c.content_id order by c.published_at desc nulls last, c.content_id)[1:{NEWEST}] as content_ids
-        from creator_links l join content_items c using (account_id) group by l.creator_id
-    ),
-    pictured as (
-        select l.creator_id, min_by(e.vector, e.embedding_id) as content_vector
-        from creator_links l join embeddings e on e.owner_id = l.account_id
-        where e.field in ('ig_captions', 'yt_content') group by l.creator_id
-    ),
-    inputs as (
-        select own.creator_id, own.own || '.' || md5(coalesce(array_to_string(content_ids, ' '), '')) as input,
-               newest_at, coalesce(content_ids, []) as content_ids, content_vector
-        from own left join posted using (creator_id) left join pictured using (creator_id)
+def _inputs(renewal: Renewal, among: str = "") -> str:
+    """SQL: the table ``inputs``, one row for each creator, ``among`` those of a condition on ``creator_id``.
+
+    ``input`` is what a creator is described for: what its description was made for, while nothing material changed
+    since then; else what there is now.
+    """
+    again = (
+        f"if(newest_at >= now() - to_days(1) * {renewal.active_days}, {renewal.again_days}, {renewal.long_tail_days})"
     )
-"""
+    new = "len(list_filter(i.content_ids, lambda one: not list_contains(d.content_ids, one)))"
+    # DuckDB takes the NULL inside a NULL list that comes from a file for one of every list beside it.
+    then = "list_resize(d.content_vector, len(d.content_vector))"
+    moved = f"if(len(i.content_vector) = len(d.content_vector), list_cosine_distance(i.content_vector, {then}), 0)"
+    return f"""
+        linked as (select creator_id, account_id from creator_links {among}),
+        own as (
+            select l.creator_id,
+                   md5(string_agg(concat_ws(' ', a.display_name, a.category, a.bio), ' ' order by a.account_id)) as own
+            from linked l join accounts a using (account_id) group by l.creator_id
+        ),
+        posted as (
+            select l.creator_id, max(c.published_at) as newest_at,
+                   list(c.content_id order by c.published_at desc nulls last, c.content_id)[1:{NEWEST}] as content_ids
+            from linked l join content_items c using (account_id) group by l.creator_id
+        ),
+        pictured as (
+            select l.creator_id, min_by(e.vector, e.embedding_id) as content_vector
+            from linked l join embeddings e on e.owner_id = l.account_id
+            where e.field in ('ig_captions', 'yt_content') group by l.creator_id
+        ),
+        known as (
+            select own.creator_id, own.own, newest_at, coalesce(content_ids, []) as content_ids, content_vector
+            from own left join posted using (creator_id) left join pictured using (creator_id)
+        ),
+        inputs as (
+            select i.creator_id, i.content_ids, i.content_vector,
+                   if(d.creator_id is not null and not (
+                          d.described_at <= now() - to_seconds(86400 * ({again}))
+                          and (i.own <> split_part(d.input, '.', 1)
+                               or {new} > {renewal.new_share} * greatest(len(i.content_ids), 1)
+                               or coalesce({moved}, 0) > {renewal.new_distance})
+                      ),
+                      d.input,
+                      i.own || '.' || md5(concat_ws(' ', array_to_string(i.content_ids, ' '), hash(i.content_vector)))
+                   ) as input
+            from known i left join descriptions d using (creator_id)
+        )
+    """
 
 
 class Describe(Stage):
@@ -96,17 +122,19 @@ class Describe(Stage):
     key: ClassVar[str] = "creator_id"
     timely: ClassVar[bool] = True
     Options: ClassVar[type] = DescribeOptions
-    rows = f"""
-        with facts as ({FACTS}), {_INPUTS}
-        select facts.*, inputs.input, inputs.content_ids, inputs.content_vector
-        from facts left join inputs on inputs.creator_id = facts.item_id
-        order by facts.item_id
-    """
 
     def __init__(self, options: Any = None, renewal: Renewal | None = None, batch_size: int = 64) -> None:
         super().__init__(options)
         self.batch_size = batch_size
-        self.keys = _keys(renewal or Renewal())
+        inputs = _inputs(renewal or Renewal())
+        self.keys = f"with {inputs} select creator_id as item_id, input as fingerprint from inputs"
+        inputs = _inputs(renewal or Renewal(), "where creator_id in (select item_id from batch)")
+        self.rows = f"""
+            with facts as ({FACTS}), {inputs}
+            select facts.*, inputs.input, inputs.content_ids, inputs.content_vector
+            from facts left join inputs on inputs.creator_id = facts.item_id
+            order by facts.item_id
+        """
 
     def process(self, batch: pa.Table, context: Context) -> Output:
         """One row a creator; those that could not be asked about are postponed."""
@@ -156,23 +184,3 @@ class Describe(Stage):
             "content_vector": row["content_vector"],
             "described_at": now,
         }
-
-
-def _keys(renewal: Renewal) -> str:
-    """SQL: the fingerprint of a creator's input; that of its description while nothing material has changed."""
-    again = (
-        f"if(newest_at >= now() - to_days(1) * {renewal.active_days}, {renewal.again_days}, {renewal.long_tail_days})"
-    )
-    new = "len(list_filter(i.content_ids, lambda one: not list_contains(d.content_ids, one)))"
-    return f"""
-        with {_INPUTS}
-        select i.creator_id as item_id,
-               if(d.creator_id is not null and not (
-                      d.described_at <= now() - to_seconds(86400 * ({again}))
-                      and (split_part(i.input, '.', 1) <> split_part(d.input, '.', 1)
-                           or {new} > {renewal.new_share} * greatest(len(i.content_ids), 1)
-                           or coalesce(list_cosine_distance(i.content_vector, d.content_vector), 0)
-                              > {renewal.new_distance})
-                  ), d.input, i.input) as fingerprint
-        from inputs i left join descriptions d using (creator_id)
-    """
