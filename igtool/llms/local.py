@@ -8,7 +8,6 @@ so what is reused of the prompt before always ends at the same place (see ``_Eng
 from __future__ import annotations
 
 import codecs
-import json
 import os
 import re
 import secrets
@@ -58,11 +57,11 @@ class Local(Provider):
 
     def complete(self, prompt: Prompt) -> Completion:
         """The answer to ``prompt``; the first call loads the model, which takes seconds. Raises ConfigError too."""
-        grammar = json.dumps(closed_schema(prompt.schema))
+        schema = closed_schema(prompt.schema)
         with self._lock:
             if self._engine is None:
                 self._engine = _Engine(models.find(self._wanted, self.options.models), self.options)
-            return self._engine.complete(prompt, grammar)
+            return self._engine.complete(prompt, schema)
 
     def close(self) -> None:
         """Give back the memory of the model; a call under way ends first."""
@@ -83,8 +82,8 @@ class _Engine:
         with _private_socket() as host:
             try:
                 self._server = self._package.Server(self._parameters(path, options.threads, host))
-                # One that is given back before it answered anything may wait for its own threads for ever.
-                self._server.handle_completions({"prompt": "a", "max_tokens": 1, "cache_prompt": False})
+                # Given back before its loop has begun, an engine waits for that loop for ever: let it say something.
+                self._server.handle_metrics()
             except _FOREIGN as error:
                 raise ConfigError(_not_loaded(path, header)) from error
 
@@ -99,6 +98,7 @@ class _Engine:
         parameters.api_keys = [secrets.token_hex(32)]
         parameters.n_threads_http = 1
         parameters.ui = parameters.endpoint_slots = False
+        parameters.endpoint_metrics = True
         parameters.cache_ram_mib = 0
         parameters.cache_idle_slots = False
         # Kept whole, so that a prompt can be cut back to any token; else the engine keeps copies of states.
@@ -109,15 +109,15 @@ class _Engine:
         parameters.verbosity = -1
         return parameters
 
-    def complete(self, prompt: Prompt, grammar: str) -> Completion:
-        """The answer to ``prompt`` under ``grammar``, a JSON schema as text. Raises ProviderError."""
+    def complete(self, prompt: Prompt, schema: Mapping[str, Any]) -> Completion:
+        """The answer to ``prompt``, which follows ``schema``. Raises ProviderError."""
         messages = [self._plain(message) for message in prompt.messages]
         is_shared = len(messages) > 1 and messages[0]["role"] == "system"
         if is_shared:
             self._rewind(messages[0])
         asked: dict[str, Any] = {
             "max_tokens": prompt.max_tokens,
-            "grammar": self._package.json_schema_to_grammar(json.loads(grammar)),
+            "grammar": self._package.json_schema_to_grammar(schema),
             "cache_prompt": is_shared,
         }
         if prompt.alternatives:
@@ -138,13 +138,14 @@ class _Engine:
         it may have been touched, another one before that, computed from its beginning.
         """
         mark, other = ([first, {"role": "user", "content": text}] for text in _MARKS)
+        asked = {"max_tokens": 1, "add_generation_prompt": False}
         if self._kept != first:
             self._kept = None
-            self._ask(other, {"max_tokens": 1, "cache_prompt": False})
-            self._boundary = _completion(self._ask(mark, {"max_tokens": 1, "cache_prompt": True})).cached_tokens
+            self._ask(other, {**asked, "cache_prompt": False})
+            self._boundary = _completion(self._ask(mark, {**asked, "cache_prompt": True})).cached_tokens
             self._kept = first
         else:
-            self._ask(mark, {"max_tokens": 1, "cache_prompt": True})
+            self._ask(mark, {**asked, "cache_prompt": True})
 
     def _plain(self, message: Message) -> dict[str, str]:
         """``message`` without anything that the engine would take for a control token, or cannot read."""
@@ -160,6 +161,7 @@ class _Engine:
         try:
             answer: dict[str, Any] = self._server.handle_chat_completions(body)
         except _FOREIGN as error:
+            self._kept = None
             raise ProviderError("invalid", str(error)[:_WORDS]) from error
         if "choices" in answer:
             return answer
