@@ -70,7 +70,7 @@ class Analyzer:
         self._head.check(encoder)
         taxonomy = taxonomy or taxonomies.load()
         shown, named = sentences(taxonomy, encoder)
-        self._space = ClusterSpace(taxonomy, named, shown)
+        self.space = ClusterSpace(taxonomy, named, shown)
         centred = unit(shown.vectors - self._head.centre).astype(np.float64)
         labels = np.array(shown.labels)
         self._examples = [
@@ -82,15 +82,15 @@ class Analyzer:
         """The insight of each text, in their order; an empty text is neutral with confidence 0."""
         seen = [readable(text) for text in texts]
         vectors = self._encoder.encode([plain(text) for text in seen])
-        hits = [self._space.find(text) for text in seen]
-        chances = self._space.confidences(hits, vectors) if texts else np.empty((0, 0))
+        hits = [self.space.find(text) for text in seen]
+        chances = self.space.confidences(hits, vectors) if texts else np.empty((0, 0))
         return [
             self._insight(original, plain(text), vector, found, row)
             for original, text, vector, found, row in zip(texts, seen, vectors, hits, chances, strict=True)
         ]
 
     def _insight(self, original: str, text: str, vector: Vectors, hits: Hits, chances: Floats) -> Insight:
-        clusters = self._space.assigned(hits, vector, chances)
+        clusters = self.space.assigned(hits, vector, chances)
         if not text:
             reason = f"the text holds no words; {cluster_reason(clusters)}."
             return Insight(0.0, "neutral", (0.0, 1.0, 0.0), clusters, 0.0, reason, (), {"sentiment": "none"})
@@ -98,8 +98,8 @@ class Analyzer:
         chance = self._head.probabilities(self._head.logits(evidence, vector))
         order = np.argsort(-chance, kind="stable")
         chosen = int(order[0])
-        said = quotes(text, telling_spans(self._head, evidence, chosen), original)
-        against = quotes(text, telling_spans(self._head, evidence, int(order[1])), original)
+        said = quotes(self._head, text, telling_spans(self._head, evidence, chosen), original)
+        against = quotes(self._head, text, telling_spans(self._head, evidence, int(order[1])), original)
         against = [part for part in against if part not in said and chance[chosen] < DOUBTFUL]
         texts, vectors = self._examples[chosen]
         example = nearest(vectors, unit(vector - self._head.centre).astype(np.float64), texts)

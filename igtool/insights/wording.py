@@ -8,7 +8,8 @@ import numpy as np
 
 from igtool.insights.clusters import Cluster
 from igtool.insights.head import CLASSES, Evidence, Floats, Head
-from igtool.insights.words import Span
+from igtool.insights.words import Span, tokens
+from igtool.topics import content_words
 
 MAX_QUOTES = 3
 _MIN_SHARE = 0.02
@@ -39,11 +40,20 @@ def telling_spans(head: Head, evidence: Evidence, chosen: int) -> list[tuple[Spa
     return kept
 
 
-def quotes(text: str, spans: Sequence[tuple[Span, float]], original: str) -> list[str]:
-    """Up to three parts of ``text`` that stand word for word in ``original`` and hold a letter or a sign of feeling."""
-    found = [text[start:end].strip() for (start, end), _ in spans]
-    usable = [part for part in dict.fromkeys(found) if part and part in original and not part.startswith(("@", "http"))]
-    return usable[:MAX_QUOTES]
+def quotes(head: Head, text: str, spans: Sequence[tuple[Span, float]], original: str) -> list[str]:
+    """Up to three parts of ``text`` that stand word for word in ``original`` and tell something by themselves."""
+    found = dict.fromkeys(text[start:end].strip() for (start, end), _ in spans)
+    return [part for part in found if part in original and _tells(head, part)][:MAX_QUOTES]
+
+
+def _tells(head: Head, part: str) -> bool:
+    """Whether a part holds a word with a valence, a word that is no stop word, a picture, a smiley, ``!`` or ``?``."""
+    return any(
+        token.kind in ("picture", "smile", "mark")
+        or token.name in head.lexicon
+        or (token.kind in ("word", "tag") and content_words(token.name))
+        for token in tokens(part)
+    )
 
 
 def sentiment_reason(label: str, said: Sequence[str], against: Sequence[str], example: str) -> str:
