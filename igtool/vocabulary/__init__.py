@@ -17,6 +17,8 @@ _FOLDER = Path(__file__).parent
 _WORD = re.compile(r"\w+")
 _ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _LISTS = ("related", "conflicts", "words", "words_es", "prototypes", "brands")
+_OF_CONVERSATIONS = ("clusters", "sentiment")
+"""Beginnings of the names of files that `igtool.insights` reads, and no creator depends on."""
 _FIELDS = {"label", "label_es", "parent", *_LISTS}
 
 
@@ -110,10 +112,11 @@ def load() -> Vocabulary:
 
 @lru_cache(maxsize=1)
 def fingerprint() -> str:
-    """SHA-256 of the vocabulary's files: who edits them gets everything analysed again."""
+    """SHA-256 of the files that tell what creators are about: who edits them gets everything analysed again."""
     digest = hashlib.sha256()
     for path in sorted(_FOLDER.glob("*.toml")):
-        digest.update(path.read_bytes())
+        if not path.name.startswith(_OF_CONVERSATIONS):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
