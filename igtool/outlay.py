@@ -77,16 +77,8 @@ def outlay(settings: Settings, lake: Lake | None, encoder: Encoder, *, further: 
     stored = _stored(lake, provider, questions) if lake is not None else 0
     fresh_share = 1 - stored / len(questions) if questions else 1.0
     creators = round(len(pending) * fresh_share) + further
-    sizes = [_characters(question.prompt) for question in questions]
-    base = _characters(_smallest().prompt)
-    low_size, high_size = (
-        (sum(sizes) / len(sizes),) * 2 if sizes else (base + _KNOWN_NOTHING[0], base + _KNOWN_NOTHING[1])
-    )
     calls = (creators, round(creators * _REPAIRED))
-    tokens = (
-        round(calls[0] * (low_size / CHARACTERS_PER_TOKEN[1] + 2 * OVERHEAD_TOKENS)),
-        round(calls[1] * (high_size / CHARACTERS_PER_TOKEN[0] + 2 * OVERHEAD_TOKENS)),
-    )
+    tokens, kept = _prompt_tokens(calls, questions)
     answers = (calls[0] * ANSWER_TOKENS[0], calls[1] * ANSWER_TOKENS[1])
     labelled = sum(question.kind.endswith("labels") for question in questions)
     return Outlay(
@@ -99,7 +91,7 @@ def outlay(settings: Settings, lake: Lake | None, encoder: Encoder, *, further: 
         calls=calls,
         input_tokens=tokens,
         output_tokens=answers,
-        cost_usd=(round(price.total(tokens[0], answers[0]), 4), round(price.total(tokens[1], answers[1]), 4)),
+        cost_usd=(_cents(price.total(tokens[0] - kept, answers[0], kept)), _cents(price.total(tokens[1], answers[1]))),
         prices=price.source,
     )
 
@@ -129,6 +121,24 @@ def _stored(lake: Lake, provider: Provider, questions: Sequence[Question]) -> in
 def _smallest() -> Question:
     nothing = {"item_id": "", "accounts": [], "texts": []}
     return question_for(nothing, PromptOptions(), labelled=True)
+
+
+def _prompt_tokens(calls: tuple[int, int], questions: Sequence[Question]) -> tuple[tuple[int, int], int]:
+    """Tokens of all prompts, low and high; and those of the low ones that a provider may have kept.
+
+    The instruction is the same for all: at best it is kept from the second call on.
+    """
+    sizes = [_characters(question.prompt) for question in questions]
+    nothing = _smallest().prompt
+    known = (sum(sizes) / len(sizes),) * 2 if sizes else tuple(_characters(nothing) + more for more in _KNOWN_NOTHING)
+    low = known[0] / CHARACTERS_PER_TOKEN[1] + 2 * OVERHEAD_TOKENS
+    high = known[1] / CHARACTERS_PER_TOKEN[0] + 2 * OVERHEAD_TOKENS
+    kept = max(0, calls[0] - 1) * len(nothing.messages[0].content) / CHARACTERS_PER_TOKEN[1]
+    return (round(calls[0] * low), round(calls[1] * high)), round(kept)
+
+
+def _cents(dollars: float) -> float:
+    return round(dollars, 4)
 
 
 def _characters(prompt: Prompt) -> int:

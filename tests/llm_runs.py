@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from live_runs import JumpingClock
@@ -19,7 +21,6 @@ from llm_server.behaviours import Made
 from llm_server.replies import Reply
 from pydantic import BaseModel, ConfigDict, Field
 
-from igtool import registry
 from igtool.asking import Asker, Tally, opening
 from igtool.clock import Clock
 from igtool.errors import IgtoolError
@@ -31,8 +32,8 @@ from igtool.llms.openai import OpenAI
 from igtool.llms.prices import Price
 from igtool.llms.questions import Answered, Question, Result, Unusable, WrongAnswer, read_model
 from igtool.pipeline import run_passes
-from igtool.progress import StageCounts
-from igtool.session import Session, open_session
+from igtool.progress import Progress, StageCounts
+from igtool.session import Session
 from igtool.settings import load
 
 PRICE = Price(1.0, 0.5, 4.0, "invented")
@@ -132,6 +133,24 @@ class Asked:
         return sum(cost for _, _, cost in self.calls)
 
 
+@contextmanager
+def stores(folder: Path, empty_lake: Path) -> Iterator[tuple[Journal, Lake]]:
+    """A journal and a lake for many tests: opening them takes longer than most of these."""
+    shutil.copytree(empty_lake, folder / "data")
+    with Journal(folder / "cache", writable=True) as journal, Lake(folder / "data", writable=True) as lake:
+        journal._connection.execute("pragma synchronous = off")  # nobody pulls the plug here
+        yield journal, lake
+
+
+def emptied(journal: Journal, lake: Lake) -> None:
+    """Forget every call, batch and answer."""
+    with journal.transaction() as cursor:
+        for table in ("llm_calls", "llm_answers", "llm_batches"):
+            cursor.execute(f"delete from {table}")
+    with lake.transaction():
+        lake.execute("delete from llm_answers")
+
+
 @dataclass
 class Room:
     """A journal and a lake in which one run after the other asks ``server``; waiting takes no time."""
@@ -223,16 +242,28 @@ class Told:
 
 @dataclass
 class Studio:
-    """A workspace of invented creators whose language model is ``server``; waiting takes no time."""
+    """A workspace of invented creators, opened once for many runs, whose language model is ``server``.
+
+    Waiting takes no time.
+    """
 
     server: LlmServer
     folder: Path
-    settings: dict[str, Any] = field(default_factory=dict)
     clock: Clock = field(default_factory=Ticking)
+
+    def __enter__(self) -> Self:
+        self.journal = Journal(self.folder / "cache", writable=True)
+        self.lake = Lake(self.folder / "data", writable=True, on_files=self.journal.record_lake_files)
+        self.journal._connection.execute("pragma synchronous = off")  # nobody pulls the plug here
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lake.close()
+        self.journal.close()
 
     @contextmanager
     def session(self, **settings: Any) -> Iterator[Session]:
-        """A session of a run; ``settings`` go before those of the studio."""
+        """A session of a run; ``settings`` go before the usual ones."""
         given = {
             "provider": "openai",
             "chat_model": "gpt-4o-mini",
@@ -240,19 +271,23 @@ class Studio:
             "openai_api_key": KEY,
             "llm_concurrency": 4,
         }
-        clock = self.clock
-        with (
-            pytest.MonkeyPatch.context() as patch,
-            open_session(load(self.folder, **(given | self.settings | settings)), "test", lambda: False) as opened,
-        ):
-            patch.setattr(registry, "encoder", lambda _: ENCODER)
-            patch.setattr(opening, "Asker", partial(Asker, clock=clock))
-            yield opened
+        loaded = load(self.folder, **(given | settings))
+        progress = Progress(self.folder / "data" / "progress.json", uuid.uuid4().hex, bars=False)
+        stopping, now = (lambda: False), datetime.now(UTC)
+        session = Session(loaded, self.lake, self.journal, progress, stopping, lambda: ENCODER, now)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(opening, "Asker", partial(Asker, clock=self.clock))
+            try:
+                yield session
+            finally:
+                asker = vars(session).get("asker")
+                if asker is not None:
+                    asker.close()
 
     def run(self, *names: str, force: bool = False, **settings: Any) -> Told:
-        """Bring ``describe`` and ``analyze``, or the stages that are named, up to date."""
+        """Bring ``describe``, or the stages that are named, up to date."""
         with self.session(**settings) as session:
-            run_passes(session, session.runner(), names or ("describe", "analyze"), force=force)
+            run_passes(session, session.runner(), names or ("describe",), force=force)
             done = session.progress.counts.get("describe", StageCounts("describe"))
             counts = (done.new, done.updated, done.skipped, done.failed)
             tally = session.asker.tally if session.asker is not None else Tally()
@@ -260,16 +295,19 @@ class Studio:
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """Rows of the lake."""
-        with Lake(self.folder / "data", writable=False) as lake:
-            return lake.rows(query)
+        return self.lake.rows(query)
+
+    def count(self, table: str) -> int:
+        """Rows of a table."""
+        return int(self.lake.value(f"select count(*) from {table}"))
 
     def change(self, *statements: str, **tables: Sequence[dict[str, Any]]) -> None:
         """Change the lake by hand: SQL first, then rows merged into tables."""
-        with Lake(self.folder / "data", writable=True) as lake, lake.transaction():
+        with self.lake.transaction():
             for statement in statements:
-                lake.execute(statement)
+                self.lake.execute(statement)
             for name, rows in tables.items():
-                lake.merge(name, list(rows))
+                self.lake.merge(name, list(rows))
 
     def prompts(self) -> list[str]:
         """What the server was asked, in order."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_runs import INSTRUCTION, RawServer, Room, asked_for, question, questions
+from llm_runs import INSTRUCTION, RawServer, Room, asked_for, emptied, question, questions, stores
 from llm_server import KEY
 from llm_server.behaviours import Made, play
 from llm_server.replies import of
@@ -35,10 +36,18 @@ def server(shared_server: RawServer) -> RawServer:
     return shared_server
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, empty_lake: Path) -> Iterator[tuple[Journal, Lake]]:
+    """The stores of this module."""
+    with stores(tmp_path_factory.mktemp("kept"), empty_lake) as opened:
+        yield opened
+
+
 @pytest.fixture
-def room(server: RawServer, journal: Journal, lake: Lake) -> Room:
+def room(server: RawServer, kept: tuple[Journal, Lake]) -> Room:
     """An empty journal and lake, and the server."""
-    return Room(server, journal, lake)
+    emptied(*kept)
+    return Room(server, *kept)
 
 
 # --- nothing twice -------------------------------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_runs import Asked, RawServer, Room, question, questions
+from llm_runs import Asked, RawServer, Room, emptied, question, questions, stores
 from llm_server import KEY
 
 from igtool.asking import batches as module
@@ -27,10 +28,18 @@ def server() -> Iterator[RawServer]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, empty_lake: Path) -> Iterator[tuple[Journal, Lake]]:
+    """The stores of this module."""
+    with stores(tmp_path_factory.mktemp("kept"), empty_lake) as opened:
+        yield opened
+
+
 @pytest.fixture
-def room(server: RawServer, journal: Journal, lake: Lake) -> Room:
+def room(server: RawServer, kept: tuple[Journal, Lake]) -> Room:
     """An empty journal and lake, and the server."""
-    return Room(server, journal, lake)
+    emptied(*kept)
+    return Room(server, *kept)
 
 
 def under_way(room: Room) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llm_runs import RawServer, Room, question, questions
+from llm_runs import RawServer, Room, emptied, question, questions, stores
 from llm_server import KEY
 from llm_server.replies import completion, of
 
@@ -265,46 +264,45 @@ def server() -> Iterator[RawServer]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory, empty_lake: Path) -> Iterator[tuple[Journal, Lake]]:
+    """The stores of this module."""
+    with stores(tmp_path_factory.mktemp("both"), empty_lake) as opened:
+        yield opened
+
+
 @pytest.fixture
-def room(server: RawServer, journal: Journal, lake: Lake) -> Room:
+def room(server: RawServer, both: tuple[Journal, Lake]) -> Room:
     """An empty journal and lake, and the server."""
     server.reset()
     server.raw = lambda _: None
-    return Room(server, journal, lake)
-
-
-@pytest.fixture(scope="module")
-def kept_lake(tmp_path_factory: pytest.TempPathFactory, empty_lake: Path) -> Iterator[Lake]:
-    """One lake for all examples of a property."""
-    folder = tmp_path_factory.mktemp("lake") / "data"
-    shutil.copytree(empty_lake, folder)
-    with Lake(folder, writable=True) as opened:
-        yield opened
+    emptied(*both)
+    return Room(server, *both)
 
 
 def test_max_cost_stops_before_it_is_passed_and_a_higher_one_goes_on(room: Room) -> None:
     """Exit 6 with what was spent; the next run asks only what is left."""
-    first = room.ask(questions(30), CallLimits(max_cost_usd=0.001))
+    first = room.ask(questions(80), CallLimits(max_cost_usd=0.002))
     assert isinstance(first.trouble, BudgetError)
     assert "--max-cost" in str(first.trouble)
-    assert 0 < first.spent <= 0.001
-    assert 0 < first.tally.asked < 30
-    assert first.pending == 30 - first.tally.asked
-    rest = room.ask(questions(30), CallLimits(max_cost_usd=1.0))
+    assert 0 < first.spent <= 0.002
+    assert 0 < first.tally.asked < 80
+    assert first.pending == 80 - first.tally.asked
+    rest = room.ask(questions(80), CallLimits(max_cost_usd=1.0))
     assert (rest.trouble, rest.tally.cached) == (None, first.tally.asked)
-    assert len(room.told()) == 30
+    assert len(room.told()) == 80
 
 
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1 << 32))
-def test_no_run_spends_more_than_it_may(server: RawServer, kept: Journal, kept_lake: Lake, seed: int) -> None:
+def test_no_run_spends_more_than_it_may(server: RawServer, both: tuple[Journal, Lake], seed: int) -> None:
     """Whatever prices, prompts, answers and calls at a time: charges stay in the limit, and nothing is paid twice."""
     server.reset()
     chance = random.Random(seed)
     dice = random.Random(seed + 1)
     server.raw = lambda ask: dice.choice([None, None, None, "no JSON", "x" * 4 * ask.data.get("max_tokens", 64)])
     price = Price(chance.uniform(0, 30), 0.0, chance.uniform(0, 120), "invented")
-    room = Room(server, kept, kept_lake, price=price)
+    room = Room(server, *both, price=price)
     asked = [
         question(f"{seed} {number} " + "wörter 🙂 " * chance.randint(0, 60), max_tokens=chance.randint(30, 90))
         for number in range(12)

@@ -1,14 +1,4 @@
-"""Labels without a language model: nearness to prototype sentences, and words of the vocabulary.
-
-The two kinds of evidence are added as in naive Bayes, then scaled to scores that sum to 1::
-
-    logit(label) = SIMILARITY_WEIGHT * z(label) + WORD_WEIGHT * words(label)
-    score        = softmax(logit)
-
-``z`` is the label's centred similarity, standardised over the labels of one creator. Cosines of E5 lie between
-.75 and .9 whatever the texts (arXiv 2212.03533, temperature .01); taking the common direction away and
-standardising leaves what tells the labels apart. ``words`` is in nats-like units, see `WordIndex.evidence`.
-"""
+"""Words of the vocabulary in what a creator writes."""
 
 from __future__ import annotations
 
@@ -17,74 +7,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from igtool.encoders.base import Encoder, Vectors, unit
 from igtool.vocabulary import Label, tokens
+from igtool.zero_shot.head import Scores
 
-SIMILARITY_WEIGHT = 1.0
-WORD_WEIGHT = 1.0
 CATEGORY_NATS = 3.0
 """Evidence of a specific platform category that names the label: the creator chose it from a list."""
 BIO_NATS = 1.5
 """Evidence of the first vocabulary word in name or biography; each further one adds less."""
 ITEMS_NATS = 3.0
 """Evidence when every item names the label; a share of the items gives that share of it."""
-
-Scores = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Prototypes:
-    """The prototype vectors of a set of labels, centred."""
-
-    slugs: tuple[str, ...]
-    vectors: Vectors
-    """Shape (labels, dimension), unit length."""
-    centre: Vectors
-    """The mean direction that was taken away, shape (dimension,)."""
-
-    def z_scores(self, vectors: Vectors) -> Scores:
-        """Standardised similarity of each vector to each label, shape (len(vectors), labels).
-
-        Mean 0 and standard deviation 1 along labels. Rounded before that: the last bits of a matrix product depend
-        on how many rows it has, and a creator's row must not depend on its batch.
-        """
-        product = unit(vectors - self.centre).astype(np.float64) @ self.vectors.T.astype(np.float64)
-        similarity = product.round(9)
-        spread = similarity.std(axis=1, keepdims=True)
-        centred = similarity - similarity.mean(axis=1, keepdims=True)
-        scaled: Scores = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0)
-        return scaled
-
-
-def prototypes(labels: Mapping[str, Label], background: Sequence[str], encoder: Encoder) -> Prototypes:
-    """Each label as the mean of its sentences and its names, encoded as queries for documents.
-
-    The centre lies halfway between the mean label and the mean background sentence: what any profile text has in
-    common, and what all labels have in common.
-    """
-    sentences = [(*label.prototypes, f"{label.label}. {label.label_es}.") for label in labels.values()]
-    encoded = encoder.encode([text for texts in sentences for text in texts], is_query=True)
-    owners = np.repeat(np.arange(len(labels)), [len(texts) for texts in sentences])
-    means = np.stack([encoded[owners == row].mean(axis=0) for row in range(len(labels))])
-    common = [means.mean(axis=0)]
-    if background:
-        common.append(encoder.encode(background).mean(axis=0))
-    centre = np.mean(common, axis=0).astype(np.float32)
-    return Prototypes(tuple(labels), unit(means - centre), centre)
-
-
-def softmax(logits: Scores) -> Scores:
-    """Scores that sum to 1 along the last axis."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    scores: Scores = powers / powers.sum(axis=-1, keepdims=True)
-    return scores
-
-
-def combine(z: Scores, words: Scores) -> Scores:
-    """Scores of the labels from both kinds of evidence, shape as ``words``."""
-    return softmax(SIMILARITY_WEIGHT * z + WORD_WEIGHT * words)
 
 
 class WordIndex:
