@@ -96,10 +96,10 @@ def run_command(
     with stop.listening(), open_session(workspace.settings, f"run {' '.join(stages)}".strip(), stop) as session:
         session.told = say
         run_stages(session, stages, force=force)
-        counts, asker, trouble = list(session.progress.counts.values()), session.asker, session.trouble
+        counts, tally, trouble = list(session.progress.counts.values()), session.tally, session.trouble
     _print_stages("run", counts, as_json=as_json)
-    if asker is not None:
-        print_tally(asker.tally)
+    if tally is not None:
+        print_tally(tally)
     if trouble is not None:
         raise trouble
     _raise_rejects(counts)

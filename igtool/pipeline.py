@@ -93,6 +93,8 @@ def run_stages(session: Session, names: Sequence[str] = (), *, force: bool = Fal
             raise UsageError(f"there is no stage {name!r}; there are: {', '.join(NAMES)}")
     if Describe.name in names and provider_of(session.settings) is None:
         raise ConfigError("describe asks a language model and none is named: --provider, or provider in igtool.toml")
+    if not names or {Describe.name, Insights.name} & set(names):
+        session.asker  # noqa: B018 - a key or model that is missing is told before hours of other work
     run_passes(session, session.runner(), names, force=force)
     session.stop_if_asked("the stages")
     if not names or "index" in names:

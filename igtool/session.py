@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
 from igtool import registry
-from igtool.asking import Asker
-from igtool.asking.opening import open_asker
+from igtool.asking import Asker, Tally
+from igtool.asking.opening import open_asker, provider_name
 from igtool.encoders.base import Encoder
 from igtool.errors import IgtoolError, Interrupted
 from igtool.journal import Journal
 from igtool.lake import Lake
+from igtool.llms.questions import Question, Result
 from igtool.progress import Progress
 from igtool.runner import Runner
 from igtool.settings import Settings
@@ -45,9 +46,19 @@ class Session:
         return open_asker(self.settings, self.journal, self.lake, run, stopping=self.stopping, told=self.told)
 
     @property
+    def tally(self) -> Tally | None:
+        """What asking a language model came to; None when none was to be asked."""
+        asker: Asker | None = vars(self).get("asker")
+        return asker.tally if asker is not None else None
+
+    @property
     def trouble(self) -> IgtoolError | None:
         """Why asking a language model had to stop, if it did."""
-        return self.asker.trouble if self.asker is not None else None
+        asker: Asker | None = vars(self).get("asker")
+        return asker.trouble if asker is not None else None
+
+    def _ask(self, questions: Sequence[Question]) -> list[Result]:
+        return self.asker.ask(questions) if self.asker is not None else [None] * len(questions)
 
     def runner(self, on_batch: Callable[[Stage], None] = lambda _: None) -> Runner:
         """A runner over this workspace."""
@@ -57,7 +68,7 @@ class Session:
             context=Context(
                 encoder=self.encoder,
                 clock=lambda: datetime.now(UTC),
-                ask=self.asker.ask if self.asker is not None else None,
+                ask=self._ask if provider_name(self.settings) is not None else None,
             ),
             progress=self.progress,
             batch_size=self.settings.stage_batch_size,
