@@ -21,6 +21,7 @@ from llm_server.behaviours import Made
 from llm_server.replies import Reply
 from pydantic import BaseModel, ConfigDict, Field
 
+from igtool import registry
 from igtool.asking import Asker, Tally, opening
 from igtool.clock import Clock
 from igtool.errors import IgtoolError
@@ -139,6 +140,7 @@ def stores(folder: Path, empty_lake: Path) -> Iterator[tuple[Journal, Lake]]:
     shutil.copytree(empty_lake, folder / "data")
     with Journal(folder / "cache", writable=True) as journal, Lake(folder / "data", writable=True) as lake:
         journal._connection.execute("pragma synchronous = off")  # nobody pulls the plug here
+        lake.execute("set threads = 1")  # of so few rows a second one only costs
         yield journal, lake
 
 
@@ -254,6 +256,7 @@ class Studio:
     def __enter__(self) -> Self:
         self.journal = Journal(self.folder / "cache", writable=True)
         self.lake = Lake(self.folder / "data", writable=True, on_files=self.journal.record_lake_files)
+        self.lake.execute("set threads = 1")  # of so few rows a second one only costs
         self.journal._connection.execute("pragma synchronous = off")  # nobody pulls the plug here
         return self
 
@@ -315,3 +318,16 @@ class Studio:
 
 
 ENCODER = Cheap()
+
+
+def quick(patch: pytest.MonkeyPatch) -> None:
+    """Let commands in this process wait for nothing: no real encoder, no pauses, one thread for a few rows."""
+    real = Lake._connect
+
+    def connect(self: Lake, offline: bool) -> None:
+        real(self, offline)
+        self._connection.execute("set threads = 1")
+
+    patch.setattr(Lake, "_connect", connect)
+    patch.setattr(registry, "encoder", lambda _: ENCODER)
+    patch.setattr(opening, "Asker", partial(Asker, clock=Ticking()))

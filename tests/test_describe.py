@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -230,19 +232,21 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize(("owner", "name", "before"), STEPS, ids=[f"{a.__name__}.{b}-{c}" for a, b, c in STEPS])
-def test_a_run_that_dies_at_any_step_is_gone_on_with(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, before: bool
-) -> None:
+def test_a_run_that_dies_at_any_step_is_gone_on_with(studio: Studio) -> None:
     """Interrupted then resumed equals uninterrupted; only what was under way, four calls, may be paid for again."""
-    kill(monkeypatch, owner, name, before=before)
-    with pytest.raises(Killed):
-        studio.run(stage_batch_size=8)
-    in_flight = 4 if name in ("enter", "end") else 0
-    assert studio.run(stage_batch_size=8).trouble is None
-    assert studio.count("descriptions") == PEOPLE
-    assert studio.count("llm_answers") == len({row["answer_id"] for row in studio.rows("from llm_answers")}) == PEOPLE
-    assert sum(count - 1 for count in studio.server.paid.values()) <= in_flight
+    for number, (owner, name, before) in enumerate(STEPS):
+        studio.server.reset()
+        how = {"chat_model": f"model-{number}", "llm_input_price": 1.0, "llm_output_price": 1.0, "stage_batch_size": 8}
+        with pytest.MonkeyPatch.context() as patch:
+            kill(patch, owner, name, before=before)
+            with pytest.raises(Killed):
+                studio.run(**how)
+        assert studio.run(**how).trouble is None, name
+        assert {row["model"] for row in studio.rows("from descriptions")} == {f"model-{number}"}, name
+        answers = [row["answer_id"] for row in studio.rows(f"from llm_answers where model = 'model-{number}'")]
+        assert len(answers) == len(set(answers)) == PEOPLE, name
+        in_flight = 4 if name in ("enter", "end") else 0
+        assert sum(count - 1 for count in studio.server.paid.values()) <= in_flight, name
 
 
 def test_a_run_that_was_stopped_is_gone_on_with(studio: Studio) -> None:
@@ -498,3 +502,14 @@ def test_a_prompt_shows_recent_and_best_items_up_to_the_settings(studio: Studio)
         posts = [said for _, label, said in lines_of(text) if label == "post"]
         assert len(posts) == 3
         assert all(len(said) <= 40 for said in posts)
+
+
+def test_runs_that_are_killed_pay_for_nothing_twice() -> None:
+    """SIGKILL at random moments and steps of real processes; the long form is ``benchmarks.llm_torture``."""
+    command = [sys.executable, "-m", "benchmarks.llm_torture", "--kills", "3", "--creators", "16"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["kills"] == 3
+    assert (told["differing"], told["doubled_rows"], told["paid_twice"]) == (0, 0, 0)
+    assert told["most_lost_at_a_kill"] <= told["concurrency"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -223,3 +225,15 @@ def test_a_broken_calibration_is_told(tmp_path: Path, text: str, message: str) -
     path.write_text(text)
     with pytest.raises(ConfigError, match=rf"calibration\.toml: .*{message}"):
         calibration.load(path)
+
+
+def test_the_example_texts_are_fit_to_learn_from() -> None:
+    """Every niche has its own texts, none twice, none that names what is never said, and shares of a hundred."""
+    words = vocabulary.load()
+    tables = tomllib.loads((Path(__file__).parents[1] / "benchmarks/niche_texts.toml").read_text(encoding="utf-8"))
+    texts = [text for table in tables.values() for text in table["texts"].strip().splitlines()]
+    assert sorted(tables) == sorted(words.niches)
+    assert all(len(table["texts"].strip().splitlines()) >= 18 for table in tables.values())
+    assert [text for text, count in Counter(texts).items() if count > 1] == []
+    assert [text for text in texts if words.is_denied(text) or "@" in text or "http" in text] == []
+    assert {slug for slug, table in tables.items() if sum(table["categories"].values()) != 100} == set()
