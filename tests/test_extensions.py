@@ -14,7 +14,7 @@ from igtool.errors import ConfigError
 @pytest.fixture
 def connection(tmp_path: Path) -> duckdb.DuckDBPyConnection:
     """A connection that knows no installed extension."""
-    return duckdb.connect(config={"extension_directory": str(tmp_path)})
+    return duckdb.connect(config={"extension_directory": str(tmp_path), "allow_unsigned_extensions": "false"})
 
 
 @pytest.mark.parametrize("name", ["ducklake", "sqlite_scanner"])

@@ -69,7 +69,7 @@ def test_a_stream_is_small_parts_of_small_row_groups(lake: Lake) -> None:
     assert max(sizes) <= 64
     lake.upkeep(least_commits=0)
     assert sum(row_groups(lake)) == 1000
-    assert max(row_groups(lake)) <= 64
+    assert max(row_groups(lake)) < 2 * 64  # with one thread the rest of a file joins the first group of the next
 
 
 def test_a_stream_that_is_left_early_is_closed(lake: Lake) -> None:

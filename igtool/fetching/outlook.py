@@ -107,9 +107,10 @@ def _fresh_until(lake: Reader, settings: Settings, handles: Sequence[Handle], no
         with wanted as (
             select unnest(from_json(?, '["varchar"]')) as platform, unnest(from_json(?, '["varchar"]')) as handle
         ),
+        timed as materialized ({tiers}),
         named as (
-            select platform, handle as name, due_at from ({tiers})
-            union all select platform, a.platform_user_id, t.due_at from ({tiers}) t
+            select platform, handle as name, due_at from timed
+            union all select platform, a.platform_user_id, t.due_at from timed t
             join accounts a using (account_id, platform) where platform = 'youtube'
         )
         select w.platform, w.handle, max(epoch(n.due_at)) as until from wanted w
