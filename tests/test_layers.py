@@ -10,7 +10,7 @@ import igtool
 ROOT = Path(igtool.__file__).parent
 
 ORDER = (
-    ("errors", "schema", "text", "counts", "vocabulary", "lake_errors", "clock", "pacing", "calibration"),
+    ("errors", "schema", "text", "counts", "vocabulary", "lake_errors", "clock", "pacing", "calibration", "weights"),
     ("views", "lake_sql", "genres", "engagement", "posting", "facts"),
     ("arrow", "files", "gguf", "extensions", "language"),
     ("journal", "settings", "registry", "lists", "progress", "http", "models", "model_files"),

@@ -18,6 +18,7 @@ from igtool.encoders.base import Encoder, Vectors, unit
 from igtool.errors import ConfigError
 from igtool.files import replaced
 from igtool.insights.words import DENSE, Span, dense, ngrams, tokens, valences
+from igtool.weights import BROKEN, read_arrays
 
 FILE = Path(vocabulary.__file__).parent / "sentiment.npz"
 CLASSES = ("negative", "neutral", "positive")
@@ -124,8 +125,7 @@ def _bytes(value: Mapping[str, Any] | Sequence[str]) -> NDArray[np.uint8]:
 def load(path: Path = FILE) -> Head:
     """The head in ``path``, read once per process. Raises ConfigError."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            values = {name: stored[name] for name in stored.files}
+        values = read_arrays(path)
         meta, terms, lexicon = (json.loads(values[name].tobytes()) for name in ("meta", "terms", "lexicon"))
         if tuple(meta["dense"]) != DENSE:
             raise ConfigError(f"{path.name} is of another version of igtool; train it again, see docs/insights.md")
@@ -144,5 +144,5 @@ def load(path: Path = FILE) -> Head:
             float(meta["temperature"]),
             tuple(meta["sources"]),
         )
-    except (OSError, ValueError, KeyError) as error:
+    except BROKEN as error:
         raise ConfigError(f"{path} is no sentiment head: {error}; reinstall igtool or train it again") from error

@@ -22,6 +22,7 @@ from igtool.errors import ConfigError
 from igtool.files import replaced
 from igtool.insights.head import CLASSES
 from igtool.insights.taxonomy import Taxonomy
+from igtool.weights import BROKEN, read_arrays
 
 FOLDER = Path(vocabulary.__file__).parent
 FILE = FOLDER / "insight_vectors.npz"
@@ -87,9 +88,8 @@ def save(path: Path, texts: Sequence[str], vectors: Vectors, encoder: Encoder) -
 
 def _stored(path: Path, wanted: str) -> Vectors | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            if stored["digest"].tobytes().decode() == wanted:
-                return np.asarray(stored["vectors"], dtype=np.float32)
-    except (OSError, ValueError, KeyError):
+        stored = read_arrays(path)
+        is_current = stored["digest"].tobytes().decode() == wanted
+        return np.asarray(stored["vectors"], dtype=np.float32) if is_current else None
+    except BROKEN:
         return None
-    return None

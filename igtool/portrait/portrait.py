@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from igtool import genres, topics, vocabulary, zero_shot
+from igtool import calibration, genres, topics, vocabulary, zero_shot
 from igtool.description import Description
 from igtool.engagement import engagement_style
 from igtool.lists.columns import genre_text
@@ -24,8 +24,8 @@ Facts = dict[str, Any]
 
 SECONDARY_SCORE = 0.1
 """A secondary niche has at least this score."""
-RULE_SCORE = 0.3
-"""Brands and audience are named from a primary niche with at least this score."""
+RULE_SCORE = 0.45
+"""Brands and audience are named from a primary niche of at least this confidence."""
 MODEL_NATS = 3.0
 """Evidence of a niche or style that a language model names; a further niche counts a third of it."""
 LANGUAGES = {
@@ -66,7 +66,14 @@ class Portrait:
     @property
     def certainty(self) -> float:
         """Confidence in the primary niche, 0-1; 0 where there is nothing to go by."""
-        return self._ranked[0][1] if self._ranked else 0.0
+        return self._sure or 0.0
+
+    @cached_property
+    def _sure(self) -> float | None:
+        """Calibrated confidence in the primary niche."""
+        if not self._ranked:
+            return None
+        return calibration.niche_confidence(self._ranked[0][1], has_items=bool(self._items))
 
     @property
     def says_something(self) -> bool:
@@ -136,7 +143,7 @@ class Portrait:
     def niche(self) -> Facts:
         """The row of ``niches``, without ``model``."""
         said = self._described
-        primary, score = self._ranked[0] if self._ranked else (None, None)
+        primary, score = (self._ranked[0][0] if self._ranked else None), self._sure
         style_words = self._words(self._spaces.style_words)
         named = [said.style] if said is not None and said.style else []
         styles = _rank(self._spaces.styles.slugs, self._style_z, style_words, named)
@@ -214,7 +221,7 @@ class Portrait:
             "brand_fit": "rule",
         }
         methods = {name: method[name] if value and name in method else "none" for name, value in values.items()}
-        sure = {name: self._ranked[0][1] for name in ("audience_type", "brand_fit") if values[name]}
+        sure = {name: self.certainty for name in ("audience_type", "brand_fit") if values[name]}
         return Sheet(values, methods, self._evidence(persona), sure)
 
     @cached_property
@@ -241,7 +248,7 @@ class Portrait:
     @property
     def _certain(self) -> str | None:
         """The primary niche if rules may rest on it."""
-        return self._ranked[0][0] if self._ranked and self._ranked[0][1] >= RULE_SCORE else None
+        return self._ranked[0][0] if self.certainty >= RULE_SCORE else None
 
     @property
     def _brands(self) -> list[str] | None:

@@ -31,7 +31,7 @@ def spaces_of(encoder: Encoder) -> Spaces:
     words = vocabulary.load()
     return Spaces(
         words,
-        zero_shot.prototypes(words.niches, words.background, encoder),
+        zero_shot.prototypes(words.niches, words.background, encoder, zero_shot.load_head(encoder.model)),
         zero_shot.prototypes(words.styles, words.background, encoder),
         zero_shot.WordIndex(words.niches),
         zero_shot.WordIndex(words.styles),

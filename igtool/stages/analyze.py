@@ -44,7 +44,7 @@ class Analyze(Stage):
     """
 
     name: ClassVar[str] = "analyze"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     reads: ClassVar[tuple[str, ...]] = (
         "creators",
         "creator_links",

@@ -114,7 +114,7 @@ def load() -> Vocabulary:
 def fingerprint() -> str:
     """SHA-256 of the files that tell what creators are about: who edits them gets everything analysed again."""
     digest = hashlib.sha256()
-    for path in sorted(_FOLDER.glob("*.toml")):
+    for path in sorted([*_FOLDER.glob("*.toml"), _FOLDER / "niches.npz"]):
         if not path.name.startswith(_OF_CONVERSATIONS):
             digest.update(path.read_bytes())
     return digest.hexdigest()

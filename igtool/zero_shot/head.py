@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,6 +16,7 @@ from igtool import vocabulary
 from igtool.encoders.base import Vectors
 from igtool.errors import ConfigError
 from igtool.files import replaced
+from igtool.weights import BROKEN, read_arrays
 
 FILE = Path(vocabulary.__file__).parent / "niches.npz"
 _VERSION = 1
@@ -122,8 +121,7 @@ def load_head(encoder: str, path: Path = FILE) -> Head | None:
 
 def _read(path: Path) -> Head:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            values = {name: stored[name] for name in stored.files}
+        values = read_arrays(path)
         meta = json.loads(values["meta"].tobytes())
         if meta["version"] != _VERSION:
             raise ConfigError(f"{path.name} is of another version of igtool; train it again, see docs/benchmarks.md")
@@ -143,7 +141,7 @@ def _read(path: Path) -> Head:
             values["shares"].astype(np.float64),
             tuple(meta["sources"]),
         )
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except BROKEN as error:
         raise ConfigError(f"{path} is no niche head: {error}; reinstall igtool or train it again") from error
 
 
