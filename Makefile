@@ -65,10 +65,13 @@ bench-normalize: .venv/ready-dev
 fuzz: .venv/ready-dev
 	$(BIN)/python -m benchmarks.fuzz_shapes $(ARGS)
 
-# Kills the main job, then a fetch, at random moments and compares the tables with an undisturbed run.
+# Kills the main job, a fetch, and a run that asks a language model, at random moments; each time the tables come out
+# as in an undisturbed run.
 torture: .venv/ready-dev
 	$(BIN)/python -m benchmarks.torture --kills $(KILLS)
 	$(BIN)/python -m benchmarks.fetch --only kills --kills $(KILLS)
+	$(BIN)/python -m benchmarks.llm_torture --kills $(KILLS)
+	$(BIN)/python -m benchmarks.llm_torture --kills $(KILLS) --batch
 
 doctor: .venv/ready
 	@$(BIN)/igtool doctor

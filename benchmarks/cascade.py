@@ -78,7 +78,7 @@ class Labels:
 
     def of(self, facts: dict[str, Any]) -> list[str]:
         """The niche the model names, then the further ones."""
-        question = question_for(facts, PromptOptions(), labelled=True)
+        question = question_for(facts, PromptOptions.of(self._provider), labelled=True)
         key = f"{facts['item_id']}|{hash_of(question.prompt.messages[0].content)}"
         if key not in self._known:
             began = time.perf_counter()

@@ -107,9 +107,8 @@ def _questions(lake: Lake, stage: Describe, creators: Sequence[str], encoder: En
         "create or replace temp table batch as select unnest(?::varchar[]) as item_id, '' as fingerprint", (ids,)
     )
     rows: Rows = lake.arrow(stage.rows)
-    shown = PromptOptions(stage.options.items, stage.options.item_characters)
     portraits = [one for one in portraits_of(rows, encoder) if one.says_something]
-    return [question_for(one.facts, shown, labelled=stage.labelled(one)) for one in portraits]
+    return [question_for(one.facts, stage.options.shown, labelled=stage.labelled(one)) for one in portraits]
 
 
 def _stored(lake: Lake, provider: Provider, questions: Sequence[Question]) -> int:

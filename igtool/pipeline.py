@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from igtool.asking.opening import provider_of, questions_at_once
+from igtool.description import PromptOptions
 from igtool.errors import ConfigError, UsageError
 from igtool.export import export_tables
 from igtool.runner import Runner, in_order
@@ -59,8 +60,7 @@ def describe_stage(settings: Settings) -> Describe | None:
         model=provider.model,
         always=settings.llm == "always",
         uncertain_below=settings.llm_uncertain_below,
-        items=settings.llm_items or provider.items,
-        item_characters=settings.llm_item_characters or provider.item_characters,
+        shown=PromptOptions.of(provider, settings.llm_items, settings.llm_item_characters),
     )
     renewal = Renewal(
         new_share=settings.llm_new_share,

@@ -73,6 +73,27 @@ def test_labels_are_asked_for_only_where_they_are_wanted() -> None:
     assert all(slug in full.prompt.messages[0].content for slug in WORDS.niches)
 
 
+@pytest.mark.parametrize("labelled", [False, True])
+def test_a_small_model_is_asked_for_less(labelled: bool) -> None:
+    """Topics are words of the prompt, and so their own evidence; what is not asked for is empty and not invented."""
+    whole = asked(labelled=labelled)
+    question = asked(labelled=labelled, options=PromptOptions(is_brief=True))
+    properties = set(question.prompt.schema["properties"])
+    assert properties == {"tone", "topics", "persona", "summary"} | ({"niche", "also", "style"} if labelled else set())
+    assert set(question.prompt.schema["required"]) == properties
+    assert len(question.prompt.messages[0].content) < len(whole.prompt.messages[0].content) - 200
+    item = facts_of(creators(5)[0])["texts"][0]
+    word = max(item["text"].split(), key=len)
+    found = checked(question, topics=[word.upper(), "words that nobody wrote"])
+    (topic,) = found.topics
+    assert (topic.what, topic.content_ids, topic.quotes) == (word.upper(), (item["content_id"],), (word.upper(),))
+    assert (found.claims, found.ungrounded) == (2, 1)
+    assert (found.interests, found.audience, found.brands, found.kinds) == ((), None, (), {})
+    assert (found.niche in WORDS.niches) is labelled
+    assert found.persona
+    assert found.summary
+
+
 def test_the_prompt_shows_name_biography_and_items_as_numbered_lines() -> None:
     """Whatever the creator wrote stands on one line of its own, between the marks."""
     one = creators(1)[0]

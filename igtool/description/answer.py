@@ -64,6 +64,32 @@ class LabelledAnswer(ProfileAnswer, Labels):
     """What a model answers when it is asked for niche and style too: these first, for they are the shortest."""
 
 
+class BriefAnswer(BaseModel):
+    """What a small model answers: topics are words that stand in the prompt, and so their own evidence.
+
+    Asked for more, it names the same two lines for everything, copies whole posts and recites the list of kinds.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    tone: Annotated[list[str], cut_at(2)] = Field(max_length=2)
+    topics: Annotated[list[text_of(40)], cut_at(5)] = Field(min_length=1, max_length=5)  # type: ignore[valid-type]
+    persona: text_of(360)  # type: ignore[valid-type]
+    summary: text_of(180)  # type: ignore[valid-type]
+
+    @property
+    def whole(self) -> ProfileAnswer:
+        """As a longer answer that leaves out the rest."""
+        topics = [{"is": topic, "of": [topic]} for topic in self.topics]
+        nothing: dict[str, Any] = {"interests": [], "audience": [], "brands": [], "kinds": []}
+        of_model = LabelledAnswer if isinstance(self, Labels) else ProfileAnswer
+        return of_model.model_validate(self.model_dump() | nothing | {"topics": topics})
+
+
+class BriefLabelledAnswer(BriefAnswer, Labels):
+    """The same with niche and style."""
+
+
 @dataclass(frozen=True)
 class Grounded:
     """A claim whose evidence was in the prompt."""
@@ -126,18 +152,19 @@ class Shown:
     items: Sequence[tuple[str, str]]
     """(content id, text) of each."""
     vocabulary: Vocabulary
-    labelled: bool = False
+    form: type[ProfileAnswer | BriefAnswer] = ProfileAnswer
 
     def check(self, text: str) -> Description:
         """The description that the answer ``text`` holds. Raises WrongAnswer."""
-        answer = read_model(LabelledAnswer if self.labelled else ProfileAnswer, text)
+        read = read_model(self.form, text)
+        answer = read.whole if isinstance(read, BriefAnswer) else read
         _check_language(answer)
         sources = [*self.own, *(text for _, text in self.items)]
         sieve = Sieve(self.instruction, sources, self.vocabulary.is_denied)
         claims = _Claims(self, sieve)
         words = self.vocabulary
         labels: dict[str, Any] = {}
-        if self.labelled:
+        if isinstance(answer, LabelledAnswer):
             labels = {
                 "niche": _one_of(answer.niche, words.niches, "niche"),
                 "also": _further(answer.niche, answer.also, list(words.niches)),

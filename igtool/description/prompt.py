@@ -10,9 +10,9 @@ from statistics import median
 from typing import Any
 
 from igtool import vocabulary
-from igtool.description.answer import LabelledAnswer, ProfileAnswer, Shown
+from igtool.description.answer import BriefAnswer, BriefLabelledAnswer, LabelledAnswer, ProfileAnswer, Shown
 from igtool.llms import fencing
-from igtool.llms.base import Message, Prompt
+from igtool.llms.base import Message, Prompt, Provider
 from igtool.llms.questions import Question, schema_of
 from igtool.vocabulary import Vocabulary
 
@@ -21,8 +21,17 @@ Facts = Mapping[str, Any]
 
 PROFILE, LABELS = "profile", "profile_labels"
 """Kinds of question: for prose, and for prose, niche and style."""
-VERSION = "1"
+VERSION = "2"
 """Of instruction and schema; a change of either asks again."""
+
+Form = type[ProfileAnswer | BriefAnswer]
+_FORMS: dict[tuple[bool, bool], Form] = {
+    (False, False): ProfileAnswer,
+    (True, False): LabelledAnswer,
+    (False, True): BriefAnswer,
+    (True, True): BriefLabelledAnswer,
+}
+"""By whether labels are asked for, and whether the answer is to be brief."""
 
 _BIO_CHARACTERS = 600
 _NAMES = 3
@@ -35,13 +44,18 @@ _TASK = """You describe creators of social media for a database. {fence}
 Answer with one JSON object, in plain English, whatever the language of the data. Say only what the data shows.
 Never mention health, religion, politics of a person, ethnicity, orientation, age or looks, and give no figures.
 {labels}tone: one to three of: {tones}.
-topics: what the posts are about. interests: what the creator cares about. audience: one, who it is for. brands: kinds
-of brands that fit. Each as {{"is": one to four words, "of": the numbers of the lines that show it, or words copied
-from them}}; leave out what no line shows.
-persona: two or three short sentences: who this is, what they make, for whom.
-summary: one sentence of about twenty words: what the creator offers.
-kinds: for each line that is a post, in order, one of: {kinds}."""
+{topics}persona: two or three short sentences: who this is, what they make, for whom.
+summary: one sentence of about twenty words: what the creator offers.{kinds}"""
 
+_TOPICS = """topics: what the posts are about. interests: what the creator cares about. audience: one, who it is for.
+brands: kinds of brands that fit. Each as {"is": one to four words, "of": the numbers of the lines that show it, or
+words copied from them}; leave out what no line shows.
+"""
+_TOPICS_BRIEF = """topics: what the posts are about: two to five, each one to three words copied from a line.
+"""
+_KINDS = "\nkinds: for each line that is a post, in order, one of: {kinds}."
+
+_LAST = "\n\nAnswer now with the JSON object about this creator, in English."
 _LABELS = """niche: the main niche, also: up to three more, of: {niches}.
 style: how it is told, of: {styles}.
 """
@@ -49,10 +63,21 @@ style: how it is told, of: {styles}.
 
 @dataclass(frozen=True)
 class PromptOptions:
-    """How much of a creator a prompt shows: ``items``, half of them the newest, half the best; characters of each."""
+    """How much of a creator a prompt shows: ``items``, half of them the newest, half the best; characters of each.
+
+    ``is_brief`` asks for a shorter answer, see `BriefAnswer`.
+    """
 
     items: int = 12
     item_characters: int = 280
+    is_brief: bool = False
+
+    @classmethod
+    def of(
+        cls, provider: type[Provider] | Provider, items: int | None = None, item_characters: int | None = None
+    ) -> PromptOptions:
+        """What suits ``provider``, but for what is given."""
+        return cls(items or provider.items, item_characters or provider.item_characters, provider.is_brief)
 
     @property
     def smaller(self) -> PromptOptions | None:
@@ -69,17 +94,18 @@ def question_for(facts: Facts, options: PromptOptions, *, labelled: bool) -> Que
     items = [
         (item["content_id"], _shown(item["text"], options.item_characters)) for item in sample(facts, options.items)
     ]
-    instruction, schema = _task(labelled=labelled)
-    kinds = {**schema["properties"]["kinds"], "minItems": len(items), "maxItems": len(items)}
-    schema = {**schema, "properties": {**schema["properties"], "kinds": kinds}}
     parts = [*own, *(("post", text) for _, text in items)]
+    instruction, form, schema = _task(labelled=labelled, brief=options.is_brief)
+    if "kinds" in schema["properties"]:
+        kinds = {**schema["properties"]["kinds"], "minItems": len(items), "maxItems": len(items)}
+        schema = {**schema, "properties": {**schema["properties"], "kinds": kinds}}
     asked = Prompt(
-        (Message("system", instruction), Message("user", fencing.fenced(parts))),
+        (Message("system", instruction), Message("user", fencing.fenced(parts) + _LAST)),
         LABELS if labelled else PROFILE,
         schema,
         _MAX_TOKENS,
     )
-    shown = Shown(instruction, [text for _, text in own], items, words, labelled)
+    shown = Shown(instruction, [text for _, text in own], items, words, form)
 
     def shorter() -> Question | None:
         smaller = options.smaller
@@ -88,13 +114,17 @@ def question_for(facts: Facts, options: PromptOptions, *, labelled: bool) -> Que
     return Question(asked.schema_name, facts["item_id"], VERSION, asked, shown.check, shorter)
 
 
-@lru_cache(maxsize=2)
-def _task(*, labelled: bool) -> tuple[str, dict[str, Any]]:
-    """Instruction and schema, the same for all creators."""
+@lru_cache(maxsize=4)
+def _task(*, labelled: bool, brief: bool) -> tuple[str, Form, dict[str, Any]]:
+    """Instruction, form of the answer and its schema, the same for all creators."""
     words: Vocabulary = vocabulary.load()
     labels = _LABELS.format(niches=", ".join(words.niches), styles=", ".join(words.styles)) if labelled else ""
     instruction = _TASK.format(
-        fence=fencing.INSTRUCTION, labels=labels, tones=", ".join(words.tones), kinds=", ".join(words.kinds)
+        fence=fencing.INSTRUCTION,
+        labels=labels,
+        tones=", ".join(words.tones),
+        topics=_TOPICS_BRIEF if brief else _TOPICS,
+        kinds="" if brief else _KINDS.format(kinds=", ".join(words.kinds)),
     )
     enums = {
         "niche": words.niches,
@@ -103,7 +133,8 @@ def _task(*, labelled: bool) -> tuple[str, dict[str, Any]]:
         "tone": words.tones,
         "kinds": words.kinds,
     }
-    return instruction, schema_of(LabelledAnswer if labelled else ProfileAnswer, enums)
+    form = _FORMS[labelled, brief]
+    return instruction, form, schema_of(form, enums)
 
 
 def _own(account: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -98,9 +98,10 @@ class ProviderOptions:
 class Provider(ABC):
     """One model of one provider. ``complete`` may be called by several threads at once.
 
-    ``items`` and ``item_characters``: how much of a creator a prompt shows without a setting. ``concurrency``: calls at
-    a time that are useful without one. ``is_paid``: calls cost money. ``key_names``:
-    environment names of the key, for messages. ``default_model``: None where the user has to name one.
+    ``items`` and ``item_characters``: how much of a creator a prompt shows without a setting; ``is_brief``: whether
+    less is asked for, because the model is small. ``concurrency``: calls at a time that are useful without a setting.
+    ``is_paid``: calls cost money. ``key_names``: environment names of the key, for messages. ``default_model``: None
+    where the user has to name one.
     """
 
     name: ClassVar[str]
@@ -110,6 +111,7 @@ class Provider(ABC):
     concurrency: ClassVar[int] = 16
     items: ClassVar[int] = 12
     item_characters: ClassVar[int] = 280
+    is_brief: ClassVar[bool] = False
 
     def __init__(self, model: str, options: ProviderOptions) -> None:
         """Cheap: what is heavy or can fail is loaded by `check` or the first call."""

@@ -43,6 +43,9 @@ class Local(Provider):
     default_model: ClassVar[str | None] = models.RECOMMENDED
     is_paid: ClassVar[bool] = False
     concurrency: ClassVar[int] = 1
+    items: ClassVar[int] = 8
+    item_characters: ClassVar[int] = 140
+    is_brief: ClassVar[bool] = True
 
     def __init__(self, model: str, options: ProviderOptions) -> None:
         super().__init__(models.known_as(model, options.models), options)

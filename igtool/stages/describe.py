@@ -28,8 +28,7 @@ class DescribeOptions:
     always: bool = False
     """Ask everybody's niche and style, also where they are certain."""
     uncertain_below: float = 0.7
-    items: int = 12
-    item_characters: int = 280
+    shown: PromptOptions = field(default_factory=PromptOptions)
     prompt_version: str = VERSION
     vocabulary_sha256: str = field(default_factory=vocabulary.fingerprint)
 
@@ -145,8 +144,7 @@ class Describe(Stage):
         asked = [(row, portrait) for row, portrait in zip(told, portraits, strict=True) if portrait.says_something]
         # Questions of one kind after each other: a model keeps what it computed of their common beginning.
         asked.sort(key=lambda pair: (self.labelled(pair[1]), pair[0]["item_id"]))
-        shown = PromptOptions(self.options.items, self.options.item_characters)
-        questions = [question_for(p.facts, shown, labelled=self.labelled(p)) for _, p in asked]
+        questions = [question_for(p.facts, self.options.shown, labelled=self.labelled(p)) for _, p in asked]
         results = context.ask(questions) if context.ask is not None else [None] * len(questions)
         output = Output({"descriptions": []}, done=silent)
         for (row, _), result in zip(asked, results, strict=True):
