@@ -1,8 +1,8 @@
 """What asking a language model takes of this machine, against the scripted server: one line of JSON for each figure.
 
 ``rate``: creators a second and the share of the cores, with an answer after 50 ms and 64 calls at a time. ``again``: a
-re-run with nothing pending, and one by force that takes every answer from the store. ``kills``: what SIGKILL costs,
-with single calls and with batches (`benchmarks.llm_torture`). Every run is the command in a process of its own.
+re-run with nothing pending, and one by force that takes every answer from the store. Every run is the command in a
+process of its own. What kills cost is measured by `benchmarks.llm_torture`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.llm_torture import campaign, process, told
+from benchmarks.llm_torture import process, told
 from igtool import registry
 from igtool.lake import Lake
 from igtool.pipeline import run_stages
@@ -109,24 +109,14 @@ def bench_again(workspace: Path, log: Path, count: int) -> None:
         show("again", what=name, creators=count, requests=asked, **run.shown())
 
 
-def bench_kills(kills: int) -> None:
-    """Processes killed at random moments and at chosen steps."""
-    show("kills", **campaign(kills, 60, 20261121))
-    show("kills", **campaign(kills, 60, 20261121, batch=True))
-
-
 def main() -> None:
     """Run the parts that are named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--creators", type=int, default=10_000)
-    parser.add_argument("--kills", type=int, default=0, help="kill so many runs of each kind")
-    parser.add_argument("--only", choices=["rate", "again", "kills"], help="only this part")
+    parser.add_argument("--only", choices=["rate"], help="only this part")
     given = parser.parse_args()
-    if given.only in (None, "rate", "again"):
-        with tempfile.TemporaryDirectory() as name:
-            _measure(Path(name), given.creators, again=given.only != "rate")
-    if given.kills:
-        bench_kills(given.kills)
+    with tempfile.TemporaryDirectory() as name:
+        _measure(Path(name), given.creators, again=given.only is None)
 
 
 def _measure(folder: Path, count: int, *, again: bool) -> None:

@@ -10,7 +10,6 @@ import pytest
 from llm_runs import Asked, RawServer, Room, emptied, question, questions, stores
 from llm_server import KEY
 
-from igtool.asking import batches as module
 from igtool.asking.asker import Asker
 from igtool.errors import BudgetError, ConfigError, RateLimitedError
 from igtool.journal import Journal
@@ -283,9 +282,12 @@ def test_the_money_of_a_run_bounds_its_batches(room: Room) -> None:
     assert set(room.server.paid.values()) == {1}
 
 
-def test_a_batch_is_no_larger_than_providers_take(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many long prompts become several batches."""
-    monkeypatch.setattr(module, "_MOST_BYTES", 1_000)
+@pytest.mark.parametrize(("name", "most"), [("most_batch_prompts", 5), ("most_batch_bytes", 20_000)])
+def test_a_batch_is_no_larger_than_its_provider_takes(
+    room: Room, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    """Many prompts, or long ones, become several batches."""
+    monkeypatch.setattr(OpenAI, name, most)
     run = batch(room, questions(12))
     assert None not in run.answered
     assert len(room.server.batches.batches) > 1

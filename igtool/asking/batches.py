@@ -19,8 +19,8 @@ from igtool.llms.questions import Question
 
 POLL_S = 30.0
 """Between two looks at a batch that is under way."""
-_MOST_BYTES = 64_000_000
-"""Of the prompts of one batch: with schema and names well below what providers take (OpenAI: 200 MB)."""
+_ROOM = 3
+"""A prompt takes at most so many times the bytes of its text once it is JSON with its schema."""
 _PATIENCE = 20
 """So many failures to look in a row end the waiting; the batch goes on at the provider."""
 _NOTHING = Question("", "", "", Prompt((), "", {}), lambda text: text)
@@ -62,7 +62,7 @@ class Batches:
 
     def hand_in(self, jobs: Sequence[Job]) -> int:
         """Hand in ``jobs``, the first of them that money and the size of a batch allow, as one batch; how many."""
-        jobs = _fitting(jobs)
+        jobs = self._fitting(jobs)
         label = f"igtool-{uuid.uuid4().hex}"
         price = self.price.times(self.provider.batch_price)
         bounds = [Bound(most_tokens(job.prompt), most_cost(price, job.prompt)) for job in jobs]
@@ -149,8 +149,7 @@ class Batches:
             self.answers.came(self.provider, job, result, now - batch.submitted_at, price, now)
         self.answers.store(now, batch=batch.label)
 
-
-def _fitting(jobs: Sequence[Job]) -> Sequence[Job]:
-    """The first of ``jobs`` that fit one batch, at least one."""
-    sizes = accumulate(most_tokens(job.prompt) for job in jobs)
-    return jobs[: max(1, sum(size <= _MOST_BYTES for size in sizes))]
+    def _fitting(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """The first of ``jobs`` that fit one batch, at least one."""
+        sizes = accumulate(_ROOM * most_tokens(job.prompt) for job in jobs[: self.provider.most_batch_prompts])
+        return jobs[: max(1, sum(size <= self.provider.most_batch_bytes for size in sizes))]

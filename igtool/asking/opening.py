@@ -66,7 +66,7 @@ def price_for(settings: Settings, provider: Provider) -> Price:
 def questions_at_once(settings: Settings, provider: Provider) -> int:
     """How many questions a stage hands over together: enough that the slowest of them does not hold up the others."""
     if settings.llm_batch and isinstance(provider, BatchProvider):
-        return _IN_A_BATCH
+        return min(_IN_A_BATCH, provider.most_batch_prompts)
     concurrency = settings.llm_concurrency or provider.concurrency
     return 8 if concurrency == 1 else min(16 * concurrency, _AT_ONCE)
 

@@ -56,7 +56,6 @@ def _row(model: Model, *, is_there: bool) -> dict[str, Any]:
         "MB": round(model.size / 1e6) if model.size else None,
         "licence": model.licence,
         "from": origin,
-        "made from": model.made_from,
     }
 
 
