@@ -86,7 +86,7 @@ class Plain:
 
 def ours(provider: Local, creator: Creator) -> tuple[str, int]:
     """The niche that the product's question brings, with its repairs, and the tokens of the answers."""
-    options = PromptOptions.of(Local)
+    options = PromptOptions.of(provider)
     question = question_for(facts_of(creator), options, labelled=True)
     prompt, tokens = question.prompt, 0
     for _ in range(3):

@@ -136,7 +136,7 @@ def local(profiles: Sequence[Profile]) -> list[Answer]:
 
 
 def _described(provider: Local, profile: Profile) -> Answer:
-    options = PromptOptions.of(Local)
+    options = PromptOptions.of(provider)
     counts = dict.fromkeys(("type", "like_count", "comment_count", "view_count", "play_count"))
     known = facts(profile)
     known["texts"] = [item | counts for item in known["texts"]]

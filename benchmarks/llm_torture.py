@@ -323,7 +323,7 @@ def main() -> None:
         serve_runs()
         return
     found = campaign(given.kills, given.creators, given.seed, batch=given.batch)
-    print(json.dumps({"benchmark": "asking kills", **found}))
+    print(json.dumps({"benchmark": "language model torture", **found}))
     bad = found["differing"] or found["doubled_rows"] or found["paid_twice"]
     sys.exit(bool(bad or found["most_lost_at_a_kill"] > found["concurrency"]))
 

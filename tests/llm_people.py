@@ -187,6 +187,9 @@ def decent_answer(text: str, schema: Any) -> dict[str, Any]:
         "kinds": ["tutorial"] * len(posts),
     }
     names = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    if names and "kinds" not in names:  # a brief answer
+        answer["topics"] = [max((words for _, _, words in lines), key=len).split()[0]] if lines else ["craft"]
+        answer = {name: value for name, value in answer.items() if name in names}
     if "niche" in names:
         answer |= {"niche": names["niche"]["enum"][0], "also": [], "style": names["style"]["enum"][0]}
     return answer

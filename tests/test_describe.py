@@ -24,6 +24,7 @@ from igtool.description.answer import Description
 from igtool.errors import BudgetError, Interrupted, RateLimitedError
 from igtool.journal.models import ModelLedger
 from igtool.lake import Lake
+from igtool.llms.openai import OpenAI
 from igtool.runner import Runner
 from igtool.stages import describe
 from igtool.vocabulary import fold
@@ -332,6 +333,19 @@ def test_niche_and_style_are_asked_for_where_they_are_uncertain(studio: Studio) 
         assert sum("model" in one["primary_niche"] for one in methods) == labelled
         assert sum("model" in one["content_style"] for one in methods) == labelled
     assert len(studio.prompts()) == 2 * PEOPLE
+
+
+def test_a_small_model_is_not_asked_for_labels(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless somebody insists; prose is asked of everybody, and what was not asked is left to the rules."""
+    monkeypatch.setattr(OpenAI, "is_small", True)
+    for settings, labelled in (({"llm_uncertain_below": 1.0}, 0), ({"llm": "always"}, PEOPLE)):
+        studio.run("describe", "analyze", **settings)
+        query = "select kind from llm_answers a join descriptions d on d.llm_answer_id = a.answer_id"
+        kinds = [row["kind"] for row in studio.rows(query)]
+        assert (kinds.count("profile_labels"), len(kinds)) == (labelled, PEOPLE)
+        profiles = studio.rows("select user_style, methods from profiles")
+        assert all(json.loads(row["user_style"])["persona"] for row in profiles)
+        assert "model" not in {json.loads(row["methods"])["brand_fit"] for row in profiles}
 
 
 def test_the_certain_are_not_asked_for_what_is_known(studio: Studio) -> None:

@@ -59,6 +59,17 @@ def tiny(folder: Path) -> Iterator[Local]:
     provider.close()
 
 
+def test_a_small_file_is_asked_for_less(tmp_path: Path) -> None:
+    """So is one that is not there yet; a large one is asked like a hosted model."""
+    path = tmp_path / "one.gguf"
+    provider = Local(str(path), ProviderOptions(models=tmp_path))
+    assert provider.is_small
+    for size, is_small in ((1_000_000_000, True), (4_700_000_000, False)):
+        with path.open("wb") as file:
+            file.truncate(size)  # takes no room on disk
+        assert provider.is_small is is_small
+
+
 def fresh(folder: Path, **options: Any) -> Local:
     """The tiny model, not loaded yet."""
     return Local("tiny", ProviderOptions(models=folder, threads=1, **{"context_tokens": 512, **options}))

@@ -73,11 +73,9 @@ class PromptOptions:
     is_brief: bool = False
 
     @classmethod
-    def of(
-        cls, provider: type[Provider] | Provider, items: int | None = None, item_characters: int | None = None
-    ) -> PromptOptions:
+    def of(cls, provider: Provider, items: int | None = None, item_characters: int | None = None) -> PromptOptions:
         """What suits ``provider``, but for what is given."""
-        return cls(items or provider.items, item_characters or provider.item_characters, provider.is_brief)
+        return cls(items or provider.items, item_characters or provider.item_characters, provider.is_small)
 
     @property
     def smaller(self) -> PromptOptions | None:

@@ -98,10 +98,9 @@ class ProviderOptions:
 class Provider(ABC):
     """One model of one provider. ``complete`` may be called by several threads at once.
 
-    ``items`` and ``item_characters``: how much of a creator a prompt shows without a setting; ``is_brief``: whether
-    less is asked for, because the model is small. ``concurrency``: calls at a time that are useful without a setting.
-    ``is_paid``: calls cost money. ``key_names``: environment names of the key, for messages. ``default_model``: None
-    where the user has to name one.
+    ``items`` and ``item_characters``: how much of a creator a prompt shows without a setting. ``concurrency``: calls at
+    a time that are useful without a setting. ``is_paid``: calls cost money. ``key_names``: environment names of the
+    key, for messages. ``default_model``: None where the user has to name one.
     """
 
     name: ClassVar[str]
@@ -111,12 +110,16 @@ class Provider(ABC):
     concurrency: ClassVar[int] = 16
     items: ClassVar[int] = 12
     item_characters: ClassVar[int] = 280
-    is_brief: ClassVar[bool] = False
 
     def __init__(self, model: str, options: ProviderOptions) -> None:
         """Cheap: what is heavy or can fail is loaded by `check` or the first call."""
         self.model = model
         self.options = options
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the model is so small that it is asked for less."""
+        return False
 
     @abstractmethod
     def check(self) -> None:

@@ -31,6 +31,7 @@ _LONGEST_SOCKET = 100
 _FOREIGN = (RuntimeError, ValueError, LookupError, ArithmeticError, MemoryError, OSError, TypeError)
 """What exceptions of C++ become."""
 _WORDS = 300
+_SMALL_BYTES = 3_000_000_000
 
 
 class Local(Provider):
@@ -45,13 +46,20 @@ class Local(Provider):
     concurrency: ClassVar[int] = 1
     items: ClassVar[int] = 8
     item_characters: ClassVar[int] = 140
-    is_brief: ClassVar[bool] = True
 
     def __init__(self, model: str, options: ProviderOptions) -> None:
         super().__init__(models.known_as(model, options.models), options)
         self._wanted = model
         self._lock = threading.Lock()
         self._engine: _Engine | None = None
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the file is below 3 GB: about four billion weights of four bits. True where it is not there yet."""
+        try:
+            return models.find(self._wanted, self.options.models).stat().st_size < _SMALL_BYTES
+        except (ConfigError, OSError):
+            return True
 
     def check(self) -> None:
         """Look at the file and the package without loading the model. Raises ConfigError."""

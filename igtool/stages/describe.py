@@ -28,6 +28,7 @@ class DescribeOptions:
     always: bool = False
     """Ask everybody's niche and style, also where they are certain."""
     uncertain_below: float = 0.7
+    """Confidence in the niche below which it is asked for; not of a small model, which knows less than the rules."""
     shown: PromptOptions = field(default_factory=PromptOptions)
     prompt_version: str = VERSION
     vocabulary_sha256: str = field(default_factory=vocabulary.fingerprint)
@@ -153,7 +154,8 @@ class Describe(Stage):
 
     def labelled(self, portrait: Portrait) -> bool:
         """Whether niche and style are asked for."""
-        return bool(self.options.always or portrait.certainty < self.options.uncertain_below)
+        is_worth_it = portrait.certainty < self.options.uncertain_below and not self.options.shown.is_brief
+        return bool(self.options.always or is_worth_it)
 
     def _take(self, output: Output, row: Row, result: Result, now: datetime) -> None:
         if result is None:
