@@ -142,7 +142,7 @@ def _own(account: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _shown(text: str | None, limit: int) -> str:
-    return fencing.plain(fencing.masked(text or ""), limit)
+    return fencing.plain(text or "", limit)
 
 
 def sample(facts: Facts, size: int) -> list[Mapping[str, Any]]:

@@ -61,7 +61,7 @@ class Reading:
 def question_about(conversation_id: str, text: str, characters: int = _CHARACTERS) -> Question:
     """The question about one conversation."""
     instruction, schema = _task()
-    shown = fencing.plain(fencing.masked(text), characters)
+    shown = fencing.plain(text, characters)
     messages = (Message("system", instruction), Message("user", fencing.fenced([("text", shown)])))
 
     def check(answer: str) -> Reading:

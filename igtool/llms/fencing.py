@@ -9,6 +9,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from igtool.llms.masking import INVISIBLE, Found, folded, masked, masked_once, repeated, replaced
 
@@ -64,6 +65,7 @@ def _line(text: str) -> str:
     return repeated(_cleaned_once, _visible(text))
 
 
+@lru_cache(maxsize=1024)
 def _cleaned_once(line: str) -> str:
     line = _MARKS.sub(r"\1", _PATTERN.sub(r"\1\1\1", _RUN.sub(r"\1\1\1", line)))
     return _visible(masked_once(_CODE.sub("''", _TAG.sub("‹", replaced(line, _turns)))))

@@ -22,7 +22,7 @@ _CHARACTERS = 20_000
 _SURE, _HEAD = "sure", "head"
 """Marks of rows that the head made alone: sure of itself, or not."""
 _HEAD_SHARE = 0.4
-"""What the head's probabilities count beside a language model's word."""
+"""What the head's probabilities count beside a language model's word: set by judgement, not measured."""
 
 
 @dataclass(frozen=True)
