@@ -11,12 +11,11 @@ from typing import Any
 
 from igtool import vocabulary
 from igtool.errors import ConfigError
-from igtool.vocabulary import Label, tokens
+from igtool.vocabulary import Label
 
 FILE = Path(vocabulary.__file__).parent / "clusters.toml"
 GROUPS = ("customer", "agent", "community")
-_LISTS = ("words", "words_es", "prototypes")
-_FIELDS = {"label", "label_es", "group", "wider", *_LISTS}
+_FIELDS = frozenset({"label", "label_es", "group", "wider", "words", "words_es", "prototypes"})
 
 
 @dataclass(frozen=True)
@@ -68,26 +67,9 @@ def read(path: Path) -> Taxonomy:
 
 
 def _label(where: str, slug: str, table: Any) -> Label:
-    if not isinstance(table, dict) or not isinstance(table.get("label"), str):
-        raise ConfigError(f"{where} needs a label")
-    if unknown := sorted(set(table) - _FIELDS):
-        raise ConfigError(f"{where} has the unknown field {unknown[0]!r}; known are {', '.join(sorted(_FIELDS))}")
+    label = vocabulary.read_label(where, slug, table, _FIELDS, vocabulary.load().is_denied)
     if table.get("group") not in GROUPS:
         raise ConfigError(f"{where}: group must be one of {', '.join(GROUPS)}")
-    for name in _LISTS:
-        values = table.get(name, [])
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise ConfigError(f"{where}: {name} must be a list of texts")
-    if len(table.get("prototypes", [])) < 2:
+    if len(label.prototypes) < 2:
         raise ConfigError(f"{where} needs at least two prototype sentences")
-    words = [*table.get("words", []), *table.get("words_es", [])]
-    for text in (slug.replace("_", " "), table["label"], *words):
-        if vocabulary.load().is_denied(text):
-            raise ConfigError(f"{where}: {text!r} names an inference that igtool never makes; remove it (DESIGN §8)")
-    return Label(
-        slug,
-        table["label"],
-        str(table.get("label_es", table["label"])),
-        tuple(dict.fromkeys(tuple(tokens(word)) for word in words)),
-        tuple(table["prototypes"]),
-    )
+    return label

@@ -6,6 +6,7 @@ import hashlib
 import re
 import tomllib
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +20,7 @@ _ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _LISTS = ("related", "conflicts", "words", "words_es", "prototypes", "brands")
 _OF_CONVERSATIONS = ("clusters", "sentiment")
 """Beginnings of the names of files that `igtool.insights` reads, and no creator depends on."""
-_FIELDS = {"label", "label_es", "parent", *_LISTS}
+_FIELDS = frozenset({"label", "label_es", "parent", *_LISTS})
 
 
 def fold(text: str) -> str:
@@ -155,26 +156,30 @@ def _toml(path: Path) -> dict[str, Any]:
 
 
 def _labels(path: Path, denied: frozenset[tuple[str, ...]], *, embedded: bool = True) -> dict[str, Label]:
-    labels = {slug: _label(path.name, slug, table, denied) for slug, table in _toml(path).items()}
+    tables = _toml(path)
+    labels = {
+        slug: read_label(f"{path.name}: [{slug}]", slug, table, _FIELDS, lambda text: _hits(tokens(text), denied))
+        for slug, table in tables.items()
+    }
     for slug, label in labels.items():
         if embedded and not label.prototypes:
             raise ConfigError(f"{path.name}: [{slug}] needs at least one prototype sentence")
     return labels
 
 
-def _label(file: str, slug: str, table: Any, denied: frozenset[tuple[str, ...]]) -> Label:
-    where = f"{file}: [{slug}]"
+def read_label(where: str, slug: str, table: Any, fields: frozenset[str], is_denied: Callable[[str], bool]) -> Label:
+    """The label that ``table``, the part ``where`` of a file, describes in ``fields``. Raises ConfigError."""
     if not isinstance(table, dict) or not isinstance(table.get("label"), str):
         raise ConfigError(f"{where} needs a label")
-    if unknown := sorted(set(table) - _FIELDS):
-        raise ConfigError(f"{where} has the unknown field {unknown[0]!r}; known are {', '.join(sorted(_FIELDS))}")
+    if unknown := sorted(set(table) - fields):
+        raise ConfigError(f"{where} has the unknown field {unknown[0]!r}; known are {', '.join(sorted(fields))}")
     for name in _LISTS:
         values = table.get(name, [])
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise ConfigError(f"{where}: {name} must be a list of texts")
     words = [*table.get("words", []), *table.get("words_es", [])]
     for text in [slug.replace("_", " "), table["label"], str(table.get("label_es", "")), *words]:
-        if _hits(tokens(text), denied):
+        if is_denied(text):
             raise ConfigError(f"{where}: {text!r} names an inference that igtool never makes; remove it (DESIGN §8)")
     return Label(
         slug,
