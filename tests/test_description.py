@@ -246,6 +246,14 @@ def test_figures_and_handles_that_the_prompt_shows_may_be_said() -> None:
     assert found.refused == 0
 
 
+@pytest.mark.parametrize("said", ["3", "?!", "A 3", "Warm.", "a b c"])
+def test_what_says_nothing_is_no_prose(said: str) -> None:
+    """A figure, signs or a single word are no persona; a topic is a word at least."""
+    found = checked(asked(), persona=said, topics=[{"is": "3", "of": [3]}, {"is": "bread", "of": [3]}])
+    assert found.persona is None
+    assert [topic.what for topic in found.topics] == ["bread"]
+
+
 def test_labels_are_those_of_the_vocabulary() -> None:
     """An unknown niche or style is a wrong answer; unknown tones and further niches are left out."""
     question = asked(labelled=True)

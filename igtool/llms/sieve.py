@@ -15,6 +15,9 @@ _LINK = re.compile(r"https?:|www\.|\b\w+\.(?:com|net|org|io|ly|me)\b|[<>{}`|]|\[
 _HANDLE = re.compile(r"@[\w.]+")
 _FIGURE = re.compile(r"\d+")
 _WORD = re.compile(r"\w+")
+_LETTERS = re.compile(r"[^\W\d_]{2}")
+_FEWEST_WORDS = 3
+"""Less is no prose."""
 
 
 class Sieve:
@@ -32,11 +35,12 @@ class Sieve:
         self.refused = 0
 
     def prose(self, text: str) -> str | None:
-        """``text`` without the sentences that may not be said, nor a last one that was cut off; None if all go."""
+        """``text`` without what may not be said and a last sentence that was cut off; None if too little stays."""
         sentences = _SENTENCE_END.split(text)
         if len(sentences) > 1 and sentences[-1][-1:] not in _ENDS:
             sentences.pop()
-        return " ".join(sentence.strip() for sentence in sentences if self.lets(sentence)) or None
+        said = " ".join(sentence.strip() for sentence in sentences if self.lets(sentence))
+        return said if len(_WORD.findall(said)) >= _FEWEST_WORDS else None
 
     def lets(self, text: str) -> bool:
         """Whether ``text`` may be said.
@@ -47,7 +51,7 @@ class Sieve:
         said = _WORD.findall(fold(text))
         leaks = any(part in self._instruction for part in _runs(said, _COPIED_WORDS))
         passes = (
-            bool(said)
+            bool(_LETTERS.search(text))
             and not leaks
             and not _LINK.search(text)
             and not self._is_denied(text)
