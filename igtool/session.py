@@ -20,6 +20,7 @@ from igtool.lake import Lake
 from igtool.llms.questions import Question, Result
 from igtool.progress import Progress
 from igtool.runner import Runner
+from igtool.search.log import store_searches
 from igtool.settings import Settings
 from igtool.settling import settle
 from igtool.stages.base import Context, Stage
@@ -109,6 +110,7 @@ def open_session(settings: Settings, command: str, stopping: Callable[[], bool])
         progress = Progress(settings.data / "progress.json", run_id)
         session = Session(settings, lake, journal, progress, stopping, encoder, started_at)
         try:
+            store_searches(lake, journal)
             yield session
             _close_asker(session)
         except Interrupted:

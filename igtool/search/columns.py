@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,124 +21,193 @@ Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
-_NUMBERS = ("followers_count", "engagement_rate", "silent_days", "posts_per_week")
+_NUMBERS = ("followers_count", "engagement_rate", "silent_days", "posts_per_week", "growth")
+_SHOWN = ("creator_id", "handle", "name", "platforms", "language", "country", "primary_niche", "secondary_niches",
+          "content_style", "summary", "is_verified", "tags", "approved_tags")  # fmt: skip
+_CODED = ("language", "country", "primary_niche", "content_style")
 
 
 @dataclass(frozen=True)
 class Scope:
     """Numbers of every creator, over all accounts or those on one platform; NaN where unknown.
 
-    ``silent_days``: days from the last post to the observation. ``there``: who has an account in the scope.
+    ``silent_days``: days from the last post to the observation; ``growth``: share of followers won in 30 days.
+    ``there``: who has an account in the scope.
     """
 
     there: Mask
+    verified: Mask
     followers: Numbers
     engagement_rate: Numbers
     silent_days: Numbers
     posts_per_week: Numbers
+    growth: Numbers
+
+
+def write_columns(folder: Path, creators: pa.Table, fingerprints: pa.Array, scopes: pa.Table) -> None:
+    """Store ``creators`` (in the order of their rows) and ``scopes`` (with ``row``)."""
+    shown = creators.select(_SHOWN)
+    for name in _CODED:
+        coded = shown[name].combine_chunks().dictionary_encode()
+        shown = shown.set_column(shown.column_names.index(name), name, coded)
+    _save(shown.append_column("fingerprint", fingerprints), folder / "creators.arrow")
+    _save(scopes, folder / "scopes.arrow")
+
+
+def _save(table: pa.Table, path: Path) -> None:
+    whole = table.unify_dictionaries().combine_chunks()
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, whole.schema) as writer:
+        writer.write_table(whole)
 
 
 class Columns:
-    """Metadata of an index folder: one position a creator, ascending by creator_id."""
+    """Metadata of an index folder, one position a row. ``alive``: rows in use; the others were written again."""
 
     def __init__(self, folder: Path) -> None:
         try:
-            self._creators = _load(folder / "creators.arrow")
-            self._scopes = _load(folder / "scopes.arrow")
-        except (OSError, pa.ArrowInvalid) as error:
+            self.creators = _load(folder / "creators.arrow")
+            self.scopes = _load(folder / "scopes.arrow")
+            self.alive: Mask = np.load(folder / "alive.npy")
+        except (OSError, ValueError, pa.ArrowInvalid) as error:
             raise IntegrityError(
                 f"the search index in {folder} is damaged ({error}): run `igtool run index`"
             ) from error
-        self.count: int = self._creators.num_rows
+        self.count: int = self.creators.num_rows
         self._kept: dict[str | None, Scope] = {}
 
     def creator(self, row: int) -> dict[str, Any]:
         """The metadata columns of one creator, with ``followers_count`` and ``observed_at``."""
-        creator: dict[str, Any] = self._creators.slice(row, 1).to_pylist()[0]
+        creator: dict[str, Any] = self.creators.slice(row, 1).to_pylist()[0]
         followers = self.scope(None).followers[row]
         creator["followers_count"] = None if np.isnan(followers) else int(followers)
-        creator["observed_at"] = self._observed_at[row].as_py() if self._places[row] >= 0 else None
+        moment = self._observed_at[row]
+        creator["observed_at"] = pa.scalar(int(moment), pa.timestamp("us", "UTC")).as_py() if moment >= 0 else None
         return creator
 
-    @cached_property
-    def _places(self) -> Rows:
-        """Position of each creator in the rows of the scopes that speak of all accounts; -1 without accounts."""
-        whole = self._scopes.filter(pc.is_null(self._scopes["platform"]))
-        places = np.full(self.count, -1, dtype=np.int64)
-        places[whole["row"].to_numpy()] = np.arange(whole.num_rows)
-        return places
+    def ids(self, rows: Rows) -> list[str]:
+        """The creator_id of each of ``rows``."""
+        found: list[str] = self.creators["creator_id"].take(pa.array(rows)).to_pylist()
+        return found
 
     @cached_property
-    def _observed_at(self) -> Any:
-        whole = self._scopes.filter(pc.is_null(self._scopes["platform"]))
-        moments = whole["observed_at"]
-        chosen = pa.array(np.maximum(self._places, 0))
-        return moments.take(chosen) if len(moments) else moments
+    def _observed_at(self) -> NDArray[np.int64]:
+        """Microseconds since 1970; -1 where unknown."""
+        whole = self.scopes.filter(pc.is_null(self.scopes["platform"]))
+        moments = np.full(self.count, -1, dtype=np.int64)
+        micros = pc.cast(pc.cast(whole["observed_at"], pa.timestamp("us", "UTC")), pa.int64())
+        moments[whole["row"].to_numpy()] = pc.fill_null(micros, -1).to_numpy()
+        return moments
+
+    def rows_of(self, creator_ids: Iterable[str]) -> Rows:
+        """Rows in use of those creators that the index has."""
+        wanted = pa.array(list(creator_ids), pa.string())
+        rows = np.flatnonzero(pc.is_in(self.creators["creator_id"], value_set=wanted).to_numpy(zero_copy_only=False))
+        found: Rows = rows[self.alive[rows]]
+        return found
 
     def scope(self, platform: str | None) -> Scope:
         """Numbers over the accounts on ``platform``, or over all."""
         if platform not in self._kept:
-            column = self._scopes["platform"]
-            mine = self._scopes.filter(pc.is_null(column) if platform is None else pc.equal(column, platform))
+            column = self.scopes["platform"]
+            mine = self.scopes.filter(pc.is_null(column) if platform is None else pc.equal(column, platform))
             rows = mine["row"].to_numpy()
-            there = np.zeros(self.count, dtype=bool)
+            there, verified = np.zeros(self.count, dtype=bool), np.zeros(self.count, dtype=bool)
             there[rows] = True
+            verified[rows] = mine["is_verified"].to_numpy()
             numbers = []
             for name in _NUMBERS:
                 values = np.full(self.count, np.nan)
                 values[rows] = pc.cast(mine[name], pa.float64()).to_numpy()
                 numbers.append(values)
-            self._kept[platform] = Scope(there, *numbers)
+            self._kept[platform] = Scope(there, verified, *numbers)
         return self._kept[platform]
 
     @cached_property
     def known(self) -> Mapping[str, set[str]]:
         """Values that exist, by filter name."""
-        niches = self._values("primary_niche") | set(_distinct(pc.list_flatten(self._creators["secondary_niches"])))
+        niches = self._values("primary_niche") | set(_distinct(pc.list_flatten(self.creators["secondary_niches"])))
         return {
-            "platform": set(_distinct(self._scopes["platform"])),
+            "platform": set(_distinct(self.scopes["platform"])),
             "niche": niches,
             "style": self._values("content_style"),
             "language": self._values("language"),
             "country": self._values("country"),
+            "tags": set(_distinct(pc.list_flatten(self.creators["tags"]))),
         }
 
     def _values(self, name: str) -> set[str]:
-        return set(_distinct(self._creators[name]))
+        return {value for value in self.creators[name].combine_chunks().dictionary.to_pylist() if value is not None}
 
     def mask(self, filters: Filters) -> Mask:
         """Who meets all of ``filters`` (resolved against ``known``). An unknown number meets no condition."""
         scope = self.scope(filters.platform)
-        mask = scope.there.copy() if filters.platform else np.ones(self.count, dtype=bool)
-        if filters.min_followers is not None:
-            mask &= scope.followers >= filters.min_followers
-        if filters.max_followers is not None:
-            mask &= scope.followers <= filters.max_followers
-        if filters.min_engagement is not None:
-            mask &= scope.engagement_rate >= filters.min_engagement
+        mask = self.alive & scope.there if filters.platform else self.alive.copy()
+        for values, low, high in (
+            (scope.followers, filters.min_followers, filters.max_followers),
+            (scope.engagement_rate, filters.min_engagement, filters.max_engagement),
+            (scope.growth, filters.min_growth, filters.max_growth),
+        ):
+            if low is not None:
+                mask &= values >= low
+            if high is not None:
+                mask &= values <= high
         if filters.activity is not None:
             mask &= _activity(scope.silent_days, filters.activity)
-        if filters.niche is not None:
-            mask &= self._equal("primary_niche", filters.niche) | self._secondary(filters.niche)
-        for name, value in (
+        if filters.verified:
+            mask &= scope.verified
+        for name, wanted in (
             ("content_style", filters.style),
             ("language", filters.language),
             ("country", filters.country),
         ):
-            if value is not None:
-                mask &= self._equal(name, value)
+            if wanted:
+                mask &= self._among(name, wanted)
+        if filters.niche:
+            mask &= self._among("primary_niche", filters.niche) | self._holding("secondary_niches", filters.niche)
+        if filters.tags or filters.approved:
+            mask &= self._tagged(filters)
         return mask
 
-    def _equal(self, name: str, value: str) -> Mask:
-        equal = pc.fill_null(pc.equal(self._creators[name], value), False)
-        return np.asarray(equal.to_numpy(), dtype=bool)
+    def _tagged(self, filters: Filters) -> Mask:
+        """Who has any or all of the tags; with ``approved`` only tags count that a person approved."""
+        column = "approved_tags" if filters.approved else "tags"
+        if not filters.tags:
+            return np.asarray(pc.list_value_length(self.creators[column]).to_numpy() > 0, dtype=bool)
+        each = [self._holding(column, (tag,)) for tag in filters.tags]
+        return np.asarray(np.all(each, axis=0) if filters.match == "all" else np.any(each, axis=0), dtype=bool)
 
-    def _secondary(self, niche: str) -> Mask:
-        column = self._creators["secondary_niches"]
-        owners = pc.list_parent_indices(column).to_numpy()
-        found = pc.fill_null(pc.equal(pc.list_flatten(column), niche), False)
+    @cached_property
+    def _codes(self) -> dict[str, tuple[NDArray[np.int32], dict[str, int]]]:
+        """Column to the number of each row's value (-1: none), and value to number."""
+        codes = {}
+        for name in _CODED:
+            column = self.creators[name].combine_chunks()
+            numbers = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+            codes[name] = (numbers, {value: place for place, value in enumerate(column.dictionary.to_pylist())})
+        return codes
+
+    def _among(self, name: str, wanted: Iterable[str]) -> Mask:
+        numbers, places = self._codes[name]
         mask = np.zeros(self.count, dtype=bool)
-        mask[owners[np.asarray(found.to_numpy(), dtype=bool)]] = True
+        for value in wanted:
+            if value in places:
+                mask |= numbers == places[value]
+        return mask
+
+    @cached_property
+    def _holders(self) -> dict[tuple[str, str], Rows]:
+        return {}
+
+    def _holding(self, name: str, wanted: Iterable[str]) -> Mask:
+        """Who has any of the values in a column of lists; the rows of a value are looked for once."""
+        mask = np.zeros(self.count, dtype=bool)
+        for value in wanted:
+            if (name, value) not in self._holders:
+                column = self.creators[name]
+                owners = pc.list_parent_indices(column).to_numpy()
+                found = pc.fill_null(pc.equal(pc.list_flatten(column), value), False)
+                self._holders[name, value] = owners[np.asarray(found.to_numpy(), dtype=bool)]
+            mask[self._holders[name, value]] = True
         return mask
 
 

@@ -1,242 +1,291 @@
-"""The keyword leg: BM25 over tantivy, with every text stemmed in English and in Spanish.
+"""The keyword leg: tantivy finds candidates, and each is scored exactly by `igtool.search.texts`.
 
-The user's text never reaches tantivy's query parser: it is cut into words by the analyzers of the index, and the
-query is built from those words.
+The user's text never reaches tantivy's query parser: it is cut into words, and the query is built from the words of
+the index that each stands for.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tantivy
 from numpy.typing import NDArray
-from tantivy import Filter, Occur, Query, TextAnalyzerBuilder, Tokenizer
+from tantivy import Occur, Query
 
-from igtool.errors import IntegrityError, StorageError
+from igtool.errors import IntegrityError
+from igtool.search.texts import FIELDS, MOST_WORDS, Sought, Texts, TextWriter, flat_texts
+from igtool.search.words import Lexicon, Words, analyzer, normalized
 
 Rows = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
-TEXT_FIELDS = {"handle": 2.0, "name": 2.0, "category": 1.0, "topics": 1.5, "bio": 1.5, "captions": 1.0}
-"""Text field to its weight in BM25: a word in a handle says more than one among many captions."""
-_STEMMED = ("category", "topics", "bio", "captions")
-_OTHER_FIELDS_SHARE = 0.1
-_EXACT_HANDLE, _HANDLE_PREFIX = 30.0, 5.0
-_MAX_WORDS = 64
-_HEAP_BYTES = 128_000_000
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word of the query as each analyzer writes it."""
-
-    plain: str
-    english: str
-    spanish: str
-
-    def copies(self, field: str) -> list[tuple[str, str]]:
-        """Index fields that hold the text field, each with the term to look for."""
-        if field in _STEMMED:
-            return [(f"{field}_en", self.english), (f"{field}_es", self.spanish)]
-        return [(field, self.plain)]
+_EXACT_HANDLE, _HANDLE_PREFIX, _HANDLE_TYPO = 30.0, 5.0, 10.0
+_MOST_QUERY_WORDS = 64
+_MOST_HANDLES = 1_000
+"""A beginning that more handles have says nothing about any of them."""
+_READ_S, _FETCH_S = 6e-9, 1.5e-6
+"""What reading a word of a text costs, and fetching a row from tantivy: says which of the two finds the best rows."""
+_HEAP_BYTES = 256_000_000
+_PHRASE = re.compile(r'"([^"]{1,200})"|“([^”]{1,200})”|«([^»]{1,200})»')
+_PREFIX = re.compile(r"(\w{2,})\*(?!\w)")
 
 
-def normalized(text: str) -> str:
-    """``text`` in Unicode NFKC (styled letters become plain ones), without NUL and lone surrogates."""
-    clean = text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
-    return unicodedata.normalize("NFKC", clean)
+@dataclass
+class KeywordQuery:
+    """A text as the keyword leg asks for it. ``corrected``: words that no creator uses, to what was taken instead."""
+
+    words: list[Sought] = field(default_factory=list)
+    phrases: list[list[NDArray[np.uint32]]] = field(default_factory=list)
+    bonus: dict[int, float] = field(default_factory=dict)
+    named: dict[int, str] = field(default_factory=dict)
+    corrected: dict[str, str] = field(default_factory=dict)
+    candidates: Any = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything to look for."""
+        return bool(self.words or self.bonus)
 
 
-def _analyzers() -> dict[str, Any]:
-    """Name to analyzer. The first three keep the same words, so that they can be read side by side."""
+class KeywordWriter:
+    """Writes the keyword index of ``folder``, or adds to one that is there already (``before``)."""
 
-    def start() -> Any:
-        return TextAnalyzerBuilder(Tokenizer.simple()).filter(Filter.remove_long(40)).filter(Filter.lowercase())
+    def __init__(self, folder: Path, before: Keywords | None = None) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "tantivy").mkdir(exist_ok=True)
+        self._folder = folder
+        self._before = before
+        self._lexicon = Lexicon.read(before.words) if before else Lexicon()
+        self._texts = TextWriter(folder, before.texts if before else None)
+        # Two threads write side by side; the order of documents decides nothing.
+        path = str(folder / "tantivy")
+        index = tantivy.Index.open(path) if before else tantivy.Index(_schema(), path=path)
+        self._writer = _registered(index).writer(heap_size=_HEAP_BYTES, num_threads=2)
 
-    return {
-        "plain": start().filter(Filter.ascii_fold()).build(),
-        "english": start().filter(Filter.ascii_fold()).filter(Filter.stemmer("english")).build(),
-        # Accents matter to the Spanish stemmer, so they are folded after it.
-        "spanish": start().filter(Filter.stemmer("spanish")).filter(Filter.ascii_fold()).build(),
-        "telling": start()
-        .filter(Filter.stopword("english"))
-        .filter(Filter.stopword("spanish"))
-        .filter(Filter.ascii_fold())
-        .build(),
-    }
+    def remove(self, rows: Rows) -> None:
+        """Forget what ``rows`` said."""
+        if self._before is not None and len(rows):
+            tokens, ends = self._before.texts.tokens(rows)
+            self._lexicon.count(np.repeat(rows, np.diff(ends, prepend=0)), tokens, -1)
+            for row in rows.tolist():
+                self._writer.delete_documents_by_query(Query.term_query(self._before.schema, "row", row))
+
+    def add(self, rows: Rows, handles: Sequence[Sequence[str]], documents: Mapping[str, Sequence[str]]) -> None:
+        """The texts of ``rows``: their handles, and the normalised text of each of FIELDS."""
+        flat = flat_texts(documents)
+        cut = self._lexicon.cut(flat, max(MOST_WORDS.values()))
+        ids, lengths = _shortened(cut.ids, cut.lengths.reshape(len(rows), len(FIELDS)))
+        self._texts.add(rows, ids, lengths.astype(np.uint16))
+        self._lexicon.count(np.repeat(rows, lengths.sum(axis=1)), ids, 1)
+        width = len(FIELDS)
+        weighted = [(place, weight) for place, weight in enumerate(FIELDS.values())]
+        for number, row in enumerate(rows.tolist()):
+            document = tantivy.Document()
+            document.add_unsigned("row", row)
+            for handle in handles[number]:
+                document.add_text("handle", normalized(handle).lower())
+            texts = flat[number * width : (number + 1) * width]
+            document.add_text("text", "\n".join(texts[place] for place, weight in weighted for _ in range(weight)))
+            self._writer.add_document(document)
+
+    def finish(self, count: int) -> None:
+        """Write what is left; the index has ``count`` rows."""
+        self._writer.commit()
+        self._writer.wait_merging_threads()
+        self._texts.finish(count)
+        self._lexicon.write(self._folder)
+
+
+def _shortened(ids: NDArray[np.uint32], lengths: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Words and their number by field, cut at MOST_WORDS of each field."""
+    most = np.asarray(list(MOST_WORDS.values()))
+    kept = np.minimum(lengths, most)
+    if (kept == lengths).all():
+        return ids, lengths
+    flat = lengths.ravel()
+    place = np.arange(len(ids)) - np.repeat(np.cumsum(flat) - flat, flat)
+    return ids[place < np.repeat(kept.ravel(), flat)], kept
 
 
 def _schema() -> Any:
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("row", indexed=True, fast=True)
-    builder.add_text_field("handle_raw", tokenizer_name="raw", index_option="basic")
-    for field in TEXT_FIELDS:
-        if field in _STEMMED:
-            builder.add_text_field(f"{field}_en", tokenizer_name="english")
-            builder.add_text_field(f"{field}_es", tokenizer_name="spanish")
-        else:
-            builder.add_text_field(field, tokenizer_name="plain")
+    builder.add_text_field("handle", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("text", tokenizer_name="words", index_option="freq")
     return builder.build()
 
 
 def _registered(index: Any) -> Any:
-    for name, analyzer in _analyzers().items():
-        index.register_tokenizer(name, analyzer)
+    index.register_tokenizer("words", analyzer("words"))
     return index
 
 
-def write_keywords(folder: Path, documents: Iterable[Mapping[str, Any]]) -> None:
-    """Index ``documents``: dicts with ``row``, ``handles`` (list) and any of TEXT_FIELDS but ``handle``.
-
-    Raises StorageError when the index cannot be written.
-    """
-    try:
-        folder.mkdir()
-        index = _registered(tantivy.Index(_schema(), path=str(folder)))
-        # One thread keeps the documents, and with them equal scores, in the order of their rows.
-        writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
-        for document in documents:
-            writer.add_document(_document(document))
-        writer.commit()
-        writer.wait_merging_threads()
-    except (OSError, ValueError) as error:
-        raise StorageError(
-            f"cannot write the keyword index in {folder}: {error}; check space and permissions, "
-            "then run `igtool run index`"
-        ) from error
-
-
-def _document(document: Mapping[str, Any]) -> Any:
-    result = tantivy.Document()
-    result.add_unsigned("row", document["row"])
-    for handle in document["handles"]:
-        clean = normalized(handle)
-        result.add_text("handle_raw", clean.lower())
-        result.add_text("handle", clean)
-    for field in TEXT_FIELDS:
-        text = normalized(document.get(field) or "")
-        if text.strip():
-            for copy in (f"{field}_en", f"{field}_es") if field in _STEMMED else (field,):
-                result.add_text(copy, text)
-    return result
-
-
 class Keywords:
-    """The keyword index of one folder, for reading."""
+    """The keyword index of one folder, for reading. ``alive``: its rows that are in use."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, alive: Mask) -> None:
         try:
-            index = _registered(tantivy.Index.open(str(folder)))
+            index = _registered(tantivy.Index.open(str(folder / "tantivy")))
             self._searcher = index.searcher()
-        except ValueError as error:
+            self.words = Words(folder)
+            self.texts = Texts(folder, len(self.words), alive)
+        except (OSError, ValueError) as error:
             raise IntegrityError(
                 f"the search index in {folder} is damaged ({error}): run `igtool run index`"
             ) from error
-        self._schema = index.schema
-        self._analyzers = _analyzers()
+        self.schema = index.schema
+        self._creators = int(alive.sum())
 
-    def words(self, text: str) -> list[Word]:
-        """Distinct words of ``text`` in order, at most 64; "the" or "de" only when there is nothing else.
-
-        In a small database such a word is as rare as any other and would rank by chance.
-        """
+    def query(self, text: str) -> KeywordQuery:
+        """``text`` cut into words, quoted phrases, beginnings (``word*``) and handles."""
         clean = normalized(text)
-        analyzed = (self._analyzers[name].analyze(clean) for name in ("plain", "english", "spanish"))
-        distinct = {plain: Word(plain, english, spanish) for plain, english, spanish in zip(*analyzed, strict=True)}
-        telling = set(self._analyzers["telling"].analyze(clean))
-        chosen = [word for word in distinct.values() if word.plain in telling] or list(distinct.values())
-        return chosen[:_MAX_WORDS]
+        query = KeywordQuery()
+        words = _telling(_words(_PREFIX.sub(" ", clean)))
+        for word in words[:_MOST_QUERY_WORDS]:
+            self._seek(query, word)
+        for prefix in _PREFIX.findall(clean):
+            self._seek_beginning(query, prefix.lower())
+        for found in _PHRASE.findall(clean):
+            phrase = _words(next(filter(None, found)))
+            if len(phrase) > 1:
+                query.phrases.append([self.words.same(word) for word in phrase])
+        for handle in _handles(clean):
+            self._name(query, handle)
+        terms = [term for word in query.words for term in self.words.spellings(word.ids)]
+        clauses = [Query.term_query(self.schema, "text", term, index_option="freq") for term in dict.fromkeys(terms)]
+        if clauses:
+            query.candidates = Query.boolean_query([(Occur.Should, clause) for clause in clauses])
+        return query
 
-    def query(self, text: str) -> Any | None:
-        """The tantivy query for ``text``: its words, and handles that equal or begin with it. None without words.
+    def _seek(self, query: KeywordQuery, word: str) -> None:
+        ids = self.words.variants(word)
+        if not len(ids) and len(word) > 3 and word.isalpha() and len(ids := self.words.near(word)):
+            (query.corrected[word],) = self.words.spellings(self.words.by_frequency(ids)[:1])
+        if len(ids):
+            query.words.append(Sought(word, ids, self._weight(ids)))
 
-        Of the places where a word stands the best counts, the others with a tenth: a creator with all words
-        comes before one with a single word everywhere.
-        """
-        words = self.words(text)
-        if not words:
-            return None
-        clauses = [self._word_query(word) for word in words]
-        for handle in _handles(text):
-            exact = Query.term_query(self._schema, "handle_raw", handle)
-            clauses.append(Query.const_score_query(exact, _EXACT_HANDLE))
-            if len(handle) >= 3:
-                prefix = Query.fuzzy_term_query(self._schema, "handle_raw", handle, 0, False, True)
-                clauses.append(Query.const_score_query(prefix, _HANDLE_PREFIX))
-        return Query.boolean_query([(Occur.Should, clause) for clause in clauses])
+    def _seek_beginning(self, query: KeywordQuery, prefix: str) -> None:
+        found = self._searcher.terms_with_prefix("text", prefix, limit=64)
+        ids = self.words.spelt([term for term, _ in found])
+        if len(ids):
+            query.words.append(Sought(f"{prefix}*", ids, self._weight(ids)))
 
-    def _word_query(self, word: Word) -> Any:
-        places = [
-            Query.boost_query(Query.term_query(self._schema, copy, term), weight)
-            for field, weight in TEXT_FIELDS.items()
-            for copy, term in word.copies(field)
-        ]
-        return Query.disjunction_max_query(places, _OTHER_FIELDS_SHARE)
+    def _weight(self, ids: NDArray[np.uint32]) -> float:
+        """How much a word tells: its inverse document frequency as in BM25."""
+        having = min(int(self.words.counts[ids].sum()), self._creators)
+        return math.log(1 + (self._creators - having + 0.5) / (having + 0.5))
 
-    def top(self, query: Any, allowed: NDArray[np.bool_], k: int) -> Rows:
-        """The ``k`` best rows among the allowed ones: exactly those, however few are allowed."""
-        fetch = k
+    def _name(self, query: KeywordQuery, handle: str) -> None:
+        """Creators with the handle, or with one that begins so; one letter off when there is none of either."""
+        exact = self._rows(Query.term_query(self.schema, "handle", handle), _MOST_HANDLES)
+        begins = Query.fuzzy_term_query(self.schema, "handle", handle, 0, False, True)
+        prefixed = self._rows(begins, _MOST_HANDLES) if len(handle) >= 3 else exact
+        for row in prefixed.tolist():
+            query.bonus[row] = max(query.bonus.get(row, 0.0), _HANDLE_PREFIX)
+        if not len(prefixed) and len(handle) >= 4:
+            distance = 2 if len(handle) >= 8 else 1
+            for row in self._rows(Query.fuzzy_term_query(self.schema, "handle", handle, distance), 50).tolist():
+                query.bonus[row] = _HANDLE_TYPO
+        for row in exact.tolist():
+            query.bonus[row], query.named[row] = _EXACT_HANDLE, handle
+
+    def with_phrases(self, query: KeywordQuery, allowed: Mask) -> Mask:
+        """Which of the allowed rows hold every phrase of ``query``."""
+        for phrase in query.phrases:
+            rare = min(phrase, key=lambda ids: int(self.words.counts[ids].sum()))
+            rows = self._having(rare)
+            rows = np.sort(rows[allowed[rows]])
+            allowed = np.zeros_like(allowed)
+            if all(len(ids) for ids in phrase) and len(rows):
+                allowed[self.texts.with_phrase(phrase, rows)] = True
+        return allowed
+
+    def _having(self, ids: NDArray[np.uint32]) -> Rows:
+        terms = self.words.spellings(ids)
+        return self._rows(Query.term_set_query(self.schema, "text", terms), self._creators) if terms else _NONE
+
+    def matching(self, query: KeywordQuery) -> Rows:
+        """Every row with any word of ``query``."""
+        named = np.fromiter(query.bonus, dtype=np.int64, count=len(query.bonus))
+        return np.unique(np.concatenate([named, *(self._having(word.ids) for word in query.words)]))
+
+    def top(self, query: KeywordQuery, allowed: Mask, k: int) -> Rows:
+        """Rows among which the ``k`` best of the allowed ones are, by words or by name."""
+        named = np.fromiter(query.bonus, dtype=np.int64, count=len(query.bonus))
+        named = named[allowed[named]]
+        if query.candidates is None:
+            return named
+        count = int(allowed.sum())
+        fetch = min(int(1.2 * k * len(allowed) / max(count, 1)), self._creators)
+        if count * self.texts.mean_words * _READ_S < fetch * _FETCH_S:
+            return np.union1d(named, self._best_of(query, np.flatnonzero(allowed), k))
         while True:
-            rows, _ = self._run(query, fetch)
+            rows = self._rows(query.candidates, fetch)
             kept = rows[allowed[rows]]
             if len(kept) >= k or len(rows) < fetch:
-                return kept[:k]
+                return np.union1d(named, kept[:k])
             fetch *= 8
 
-    def exact(self, query: Any, rows: Rows) -> NDArray[np.float64]:
-        """BM25 of each of ``rows``; 0 where nothing matches."""
-        scores = np.zeros(len(rows))
-        if len(rows):
-            found, values = self._run(self._within(query, rows), len(rows))
-            place = {int(row): position for position, row in enumerate(rows)}
-            scores[[place[int(row)] for row in found]] = values
+    def _best_of(self, query: KeywordQuery, rows: Rows, k: int) -> Rows:
+        scores = self.texts.scores(query.words, rows)
+        best = np.argpartition(-scores, k)[:k] if len(rows) > k else np.arange(len(rows))
+        return rows[best[scores[best] > 0]]
+
+    def exact(self, query: KeywordQuery, rows: Rows) -> Numbers:
+        """The score of each of ``rows``: BM25F of its words, more where its handle is named; 0 where nothing is."""
+        scores = self.texts.scores(query.words, rows)
+        if query.bonus:
+            scores += [query.bonus.get(row, 0.0) for row in rows.tolist()]
         return scores
 
-    def matched(self, text: str, rows: Rows) -> dict[int, dict[str, list[str]]]:
-        """Row to text field to the words of ``text`` found there; ``handle_exact`` holds an equal handle."""
-        fields = list(TEXT_FIELDS)
-        result: dict[int, dict[str, list[str]]] = {int(row): {} for row in rows}
-        for handle in _handles(text):
-            exact = Query.term_query(self._schema, "handle_raw", handle)
-            for row in self._run(self._within(exact, rows), len(rows))[0]:
-                result[int(row)]["handle_exact"] = [handle]
-        for word in self.words(text):
-            # The score says where the word stands: one bit a field.
-            query = Query.boolean_query(
-                [(Occur.Should, self._place(word, field, 2.0**bit)) for bit, field in enumerate(fields)]
-            )
-            for row, places in zip(*self._run(self._within(query, rows), len(rows)), strict=True):
-                for bit, field in enumerate(fields):
-                    if int(places) >> bit & 1:
-                        result[int(row)].setdefault(field, []).append(word.plain)
+    def matched(self, query: KeywordQuery, rows: Rows) -> dict[int, dict[str, list[str]]]:
+        """Row to text field to the words of the query found there; ``handle_exact`` holds an equal handle."""
+        counts = self.texts.frequencies(query.words, rows)
+        result: dict[int, dict[str, list[str]]] = {}
+        for place, row in enumerate(rows.tolist()):
+            found = result[row] = {}
+            if row in query.named:
+                found["handle_exact"] = [query.named[row]]
+            for column, name in enumerate(FIELDS):
+                if words := [query.words[word].text for word in np.flatnonzero(counts[place, :, column])]:
+                    found[name] = words
         return result
 
-    def _place(self, word: Word, field: str, score: float) -> Any:
-        copies = [Query.term_query(self._schema, copy, term) for copy, term in word.copies(field)]
-        either = Query.boolean_query([(Occur.Should, copy) for copy in copies])
-        return Query.const_score_query(either, score)
-
-    def _within(self, query: Any, rows: Rows) -> Any:
-        ids = Query.term_set_query(self._schema, "row", rows.tolist())
-        return Query.boolean_query([(Occur.Must, query), (Occur.Must, Query.const_score_query(ids, 0.0))])
-
-    def _run(self, query: Any, limit: int) -> tuple[Rows, NDArray[np.float64]]:
+    def _rows(self, query: Any, limit: int) -> Rows:
         try:
             hits = self._searcher.search(query, max(limit, 1), count=False).hits
             rows = self._searcher.fast_field_values("row", [address for _, address in hits])
         except (OSError, ValueError) as error:
             raise IntegrityError(f"the search index is damaged ({error}): run `igtool run index`") from error
-        scores = [score for score, _ in hits]
-        return np.asarray(rows, dtype=np.int64), np.asarray(scores, dtype=np.float64)
+        return np.asarray(rows, dtype=np.int64)
+
+
+_NONE: Rows = np.empty(0, dtype=np.int64)
+
+
+def _words(text: str) -> list[str]:
+    return list(dict.fromkeys(analyzer("words").analyze(text)))
+
+
+def _telling(words: list[str]) -> list[str]:
+    """``words`` without "the" or "de", unless there is nothing else.
+
+    In a small database such a word is as rare as any other and would rank by chance.
+    """
+    kept = [word for word in words if analyzer("telling").analyze(word)]
+    return kept or words
 
 
 def _handles(text: str) -> Sequence[str]:
     """What may be a handle: words that begin with @, or the only word there is."""
-    pieces = normalized(text).lower().split()
+    pieces = text.lower().split()
     named = pieces if len(pieces) == 1 else [piece for piece in pieces if piece.startswith("@")]
-    handles = (piece.lstrip("@").rstrip(".,;:!?") for piece in named[:_MAX_WORDS])
+    handles = (piece.lstrip("@").rstrip(".,;:!?*").strip("\"'“”«»") for piece in named[:_MOST_QUERY_WORDS])
     return list(dict.fromkeys(handle for handle in handles if 0 < len(handle) <= 100))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,24 +15,20 @@ from numpy.typing import NDArray
 
 from igtool.encoders.base import Encoder
 from igtool.errors import ConfigError, UsageError
-from igtool.search.build import checked_manifest, current_index
-from igtool.search.columns import Columns, age_days
-from igtool.search.filters import Filters, Span, parse_query
-from igtool.search.keywords import Keywords, normalized
-from igtool.search.score import (
-    PARTS,
-    VECTOR_FIELDS,
-    Weights,
-    combine,
-    cosine_input,
-    keyword_input,
-    quality_input,
-    reasons,
-)
+from igtool.search.columns import Columns, Scope, age_days
+from igtool.search.filters import Filters
+from igtool.search.folder import checked_manifest, current_index
+from igtool.search.grammar import Span, parse_query
+from igtool.search.keywords import KeywordQuery, Keywords
+from igtool.search.reasons import reasons
+from igtool.search.score import PARTS, VECTOR_FIELDS, Weights, combine, cosine_input, keyword_input, quality_input
 from igtool.search.vectors import VectorLeg
+from igtool.search.words import normalized
 
 Rows = NDArray[np.int64]
 Numbers = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Vector = NDArray[np.float32]
 
 MAX_QUERY_CHARACTERS = 1_000
 MAX_LIMIT = 1_000
@@ -37,11 +36,39 @@ CANDIDATES = 200
 """Best rows that each leg brings in, at least; ``limit`` when that is more."""
 SCORE_ALL = 3_000
 """Up to so many creators that meet the filters are all scored exactly, without asking the legs first."""
+LOGGED = 100
+"""Best candidates that a search remembers for learning weights."""
+SORTS = ("relevance", "quality", "followers", "growth")
+_ALIKE = {"ig_bio": "yt_bio", "yt_bio": "ig_bio", "ig_captions": "yt_content", "yt_content": "ig_captions"}
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked: free ``text``, ``filters``, at most ``limit`` results in the order of ``sort``.
+
+    Filters are also read out of the text, unless ``literal``; ``filters`` goes before them. ``like`` is a text, or a
+    creator (``@handle``), that results are to be near in meaning. ``hidden`` creators never appear; ``members`` gives
+    the creators of each list that ``filters.lists`` may name, ``noted`` those that ``filters.note`` speaks of.
+    """
+
+    text: str = ""
+    filters: Filters = field(default_factory=Filters)
+    limit: int = 10
+    literal: bool = False
+    like: str | None = None
+    sort: str = "relevance"
+    weights: Weights = field(default_factory=Weights)
+    hidden: Collection[str] = ()
+    members: Mapping[str, Collection[str]] = field(default_factory=dict)
+    noted: Collection[str] = ()
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One creator found. ``parts`` are weighted contributions that add up to ``final_score`` exactly."""
+    """One creator found. ``parts`` are weighted contributions that add up to ``final_score`` exactly.
+
+    ``inputs``: what each part rests on, 0-1, and None where the creator lacks it or it was not asked for.
+    """
 
     creator_id: str
     handle: str | None
@@ -52,42 +79,64 @@ class Hit:
     data_age_days: int | None
     platforms: list[str]
     followers_count: int | None
+    growth: float | None
     primary_niche: str | None
     summary: str | None
+    inputs: dict[str, float | None]
 
 
 @dataclass(frozen=True)
 class SearchResult:
     """Ranked creators, with the filters that were applied and the pieces of the text they were read from.
 
-    ``text`` is what was searched for besides the filters; ``candidates`` counts the creators scored exactly.
+    ``text`` is what was searched for besides the filters; ``corrected`` words were taken for others; ``notes`` say what
+    else a user should know. ``candidates`` counts the creators scored exactly, and ``ranked`` holds the ids and parts
+    of the best of them. ``index`` tells of which commit of the lake the answer is.
     """
 
     query: str
     text: str
     filters: Filters
     understood: list[Span]
+    corrected: dict[str, str]
+    notes: list[str]
     results: list[Hit]
     candidates: int
+    weights: Weights
+    index: dict[str, Any]
+    ranked: list[tuple[str, dict[str, float]]]
 
-    def document(self) -> dict[str, Any]:
-        """The JSON document of DESIGN §11."""
+    def document(self, *, explain: bool = False) -> dict[str, Any]:
+        """The JSON document of DESIGN §11; ``explain`` adds inputs and weights."""
+        results = [
+            {name: value for name, value in vars(hit).items() if explain or name != "inputs"} for hit in self.results
+        ]
+        more = {"weights": vars(self.weights), "candidates": self.candidates} if explain else {}
         return {
             "command": "search",
             "query": self.query,
             "text": self.text,
             "filters": self.filters.as_dict(),
             "understood": [{"text": span.text, "means": span.means.as_dict()} for span in self.understood],
-            "results": [dict(vars(hit)) for hit in self.results],
+            "corrected": self.corrected,
+            "notes": self.notes,
+            "index": self.index,
+            **more,
+            "results": results,
         }
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """The free text as each leg asks for it; None where a leg is not asked."""
+    """The question as each leg asks it: the keyword leg not at all if it asks nothing; vectors by field."""
 
-    keywords: Any | None
-    vector: NDArray[np.float32] | None
+    keywords: KeywordQuery
+    vectors: dict[str, Vector]
+    left_out: Rows
+
+    @property
+    def asks(self) -> bool:
+        return self.keywords.asks or bool(self.vectors)
 
 
 class Index:
@@ -100,98 +149,205 @@ class Index:
         path = current_index(folder)
         manifest = checked_manifest(path)
         self.version: str = manifest["version"]
+        self.snapshot: int = manifest["snapshot"]
         self.model: str | None = manifest["model"]
         self.dimension: int | None = manifest["dimension"]
         self.columns = Columns(path)
-        self.keywords = Keywords(path / "keywords")
-        self.legs = {name: VectorLeg(path, name) for name in VECTOR_FIELDS if name in manifest["vectors"]}
-        whole = self.columns.scope(None)
-        self._quality = quality_input(whole.followers, whole.engagement_rate, whole.silent_days)
+        self.keywords = Keywords(path, self.columns.alive)
+        self.legs = {name: VectorLeg(path, name, self.columns.alive) for name in manifest["vectors"]}
+        self._quality = _quality(self.columns.scope(None))
+        self._other = ThreadPoolExecutor(1, thread_name_prefix="search")
 
-    def search(
-        self,
-        text: str,
-        *,
-        filters: Filters | None = None,
-        limit: int = 10,
-        encoder: Encoder | None,
-        now: datetime,
-        weights: Weights | None = None,
-        literal: bool = False,
-    ) -> SearchResult:
-        """The ``limit`` best creators for ``text`` among those that meet every filter; see ``search``."""
-        if not 1 <= limit <= MAX_LIMIT:
-            raise UsageError(f"a search gives 1 to {MAX_LIMIT:,} results, not {limit}")
-        query = normalized(text[:MAX_QUERY_CHARACTERS]).strip()
-        rest, parsed, spans = (query, Filters(), []) if literal else parse_query(query)
-        asked_filters = (filters or Filters()).over(parsed)
-        # The words that the grammar knows are always valid; only an empty index cannot judge the others.
-        wanted = asked_filters.resolved(self._known(parsed))
-        allowed = self.columns.mask(wanted)
-        asked = self._asked(rest, encoder)
-        rows = self._candidates(asked, allowed, max(limit, CANDIDATES))
+    def search(self, query: Query, *, encoder: Encoder | None, now: datetime) -> SearchResult:
+        """The best creators for ``query`` among those that meet every filter; see ``search``."""
+        if not 1 <= query.limit <= MAX_LIMIT:
+            raise UsageError(f"a search gives 1 to {MAX_LIMIT:,} results, not {query.limit:,}")
+        if query.sort not in SORTS:
+            raise UsageError(f"a search is not sorted by {query.sort!r}; there are: {', '.join(SORTS)}")
+        said = normalized(query.text[:MAX_QUERY_CHARACTERS]).strip()
+        rest, parsed, spans = (said, Filters(), []) if query.literal else parse_query(said)
+        wanted = query.filters.over(parsed).resolved(self._known(parsed, query))
+        asked = self._asked(rest, query, encoder)
+        allowed = self._allowed(wanted, query, asked)
+        rows = self._rows(asked, allowed, query)
         inputs = self._inputs(asked, rows)
-        parts, final = combine(inputs, weights or Weights())
-        # Rows ascend by creator_id, and a stable sort keeps that order among equals.
-        best = np.argsort(-final, kind="stable")[:limit]
-        hits = self._hits(rest, rows[best], {name: (parts[name][best], inputs[name][best]) for name in PARTS}, now)
-        return SearchResult(query, rest, wanted, spans, hits, len(rows))
+        parts, final = combine(inputs, query.weights)
+        order = self._order(rows, final, query)
+        best = order[: query.limit]
+        scores = {name: (parts[name][best], inputs[name][best]) for name in PARTS}
+        logged = order[: max(LOGGED, query.limit)]
+        ids = self.columns.ids(rows[logged])
+        ranked = [(one, {name: float(parts[name][at]) for name in PARTS}) for one, at in zip(ids, logged, strict=True)]
+        return SearchResult(
+            query=said,
+            text=rest,
+            filters=wanted,
+            understood=spans,
+            corrected=asked.keywords.corrected,
+            notes=self._notes(query, wanted, asked, found=bool(len(rows))),
+            results=self._hits(asked.keywords, rows[best], scores, now),
+            candidates=len(rows),
+            weights=query.weights,
+            index={"version": self.version, "snapshot": self.snapshot, "model": self.model},
+            ranked=ranked,
+        )
 
-    def _known(self, parsed: Filters) -> dict[str, set[str]]:
+    def _known(self, parsed: Filters, query: Query) -> dict[str, set[str]]:
+        """Values that exist. The words that the grammar knows are always valid."""
         known = {name: set(values) for name, values in self.columns.known.items()}
+        known["lists"] = set(query.members) or {"no list yet: `igtool list add NAME HANDLE…`"}
+        if not known["tags"]:
+            known["tags"] = {"no tags yet"}
         if self.columns.count:
             for name, value in parsed.as_dict().items():
                 if name in known:
                     known[name].add(str(value))
         return known
 
-    def _asked(self, text: str, encoder: Encoder | None) -> _Asked:
-        query = self.keywords.query(text)
-        if encoder is None or not self.legs or not text:
-            return _Asked(query, None)
+    def _asked(self, text: str, query: Query, encoder: Encoder | None) -> _Asked:
+        none = np.empty(0, dtype=np.int64)
+        keywords = self.keywords.query(text)
+        if query.like is not None and query.like.startswith("@"):
+            row = self._row_of(query.like[1:])
+            return _Asked(keywords, self._vectors_like(row), np.asarray([row]))
+        said = query.like if query.like is not None else text
+        if encoder is None or not self.legs or not said.strip():
+            return _Asked(keywords, {}, none)
         if encoder.model != self.model:
             raise ConfigError(
                 f"the index was made with {self.model}, the encoder is {encoder.model}: set the encoder back, or "
                 "run `igtool run embed index --force`"
             )
-        return _Asked(query, encoder.encode([text], is_query=True)[0])
+        vector = encoder.encode([said], is_query=query.like is None)[0]
+        return _Asked(keywords, dict.fromkeys(self.legs, vector), none)
 
-    def _candidates(self, asked: _Asked, allowed: NDArray[np.bool_], k: int) -> Rows:
-        """Union of the best rows of every leg among the allowed ones, ascending."""
+    def _row_of(self, handle: str) -> int:
+        """The creator with this handle; of several the one with most followers."""
+        rows = np.asarray(list(self.keywords.query(f"@{handle}").named), dtype=np.int64)
+        if not len(rows):
+            raise UsageError(f"there is no creator @{handle} in the index to be like")
+        followers = np.nan_to_num(self.columns.scope(None).followers[rows], nan=-1.0)
+        return int(rows[np.argmax(followers)])
+
+    def _vectors_like(self, row: int) -> dict[str, Vector]:
+        """What each field is compared with: the same one of the creator, else its counterpart on the other platform."""
+        own = {name: vector for name, leg in self.legs.items() if (vector := leg.of(row)) is not None}
+        if not own:
+            raise UsageError("this creator has no vectors to be like: run `igtool run embed index`")
+        nearest = {name: own.get(name, own.get(_ALIKE.get(name, ""))) for name in self.legs}
+        return {name: vector for name, vector in nearest.items() if vector is not None}
+
+    def _allowed(self, wanted: Filters, query: Query, asked: _Asked) -> Mask:
+        allowed = self.columns.mask(wanted)
+        if wanted.lists:
+            on = np.zeros_like(allowed)
+            for name in wanted.lists:
+                on[self.columns.rows_of(query.members[name])] = True
+            allowed &= on
+        if wanted.note is not None:
+            on = np.zeros_like(allowed)
+            on[self.columns.rows_of(query.noted)] = True
+            allowed &= on
+        if query.hidden:
+            allowed[self.columns.rows_of(query.hidden)] = False
+        allowed[asked.left_out] = False
+        return self.keywords.with_phrases(asked.keywords, allowed)
+
+    def _notes(self, query: Query, wanted: Filters, asked: _Asked, *, found: bool) -> list[str]:
+        notes = []
+        if len(query.text) > MAX_QUERY_CHARACTERS:
+            notes.append(f"the query was cut at {MAX_QUERY_CHARACTERS:,} characters")
+        if not found and self.columns.count:
+            for name in wanted.as_dict():
+                others = replace(wanted, **{name: getattr(Filters(), name)})
+                if count := int(self._allowed(others, query, asked).sum()):
+                    notes.append(f"without {name} there would be {count:,}")
+            if asked.keywords.phrases:
+                notes.append("nobody says the quoted words one after the other")
+        return notes
+
+    def _rows(self, asked: _Asked, allowed: Mask, query: Query) -> Rows:
+        """The candidates, ascending: of few creators all, else the union of the best of every leg."""
         rows: Rows = np.flatnonzero(allowed)
         if len(rows) <= SCORE_ALL:
             return rows
-        found = [_best(self._quality, rows, k)]
-        if asked.keywords is not None:
-            found.append(self.keywords.top(asked.keywords, allowed, k))
-        if asked.vector is not None:
-            found += [leg.top(asked.vector, allowed, k) for leg in self.legs.values()]
+        k = max(query.limit, CANDIDATES)
+        if not asked.asks:
+            values = self._sorted_by(query)
+            return rows if query.sort != "relevance" else np.sort(_best(values, rows, max(k, LOGGED)))
+        found = self._side_by_side(
+            [
+                lambda: self.keywords.top(asked.keywords, allowed, k),
+                *(
+                    lambda name=name, vector=vector: self.legs[name].top(vector, allowed, k)
+                    for name, vector in asked.vectors.items()
+                ),
+            ]
+        )
+        if query.sort != "relevance":
+            matching = self.keywords.matching(asked.keywords)
+            found.append(matching[allowed[matching]])
         return np.unique(np.concatenate(found))
+
+    def _side_by_side(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+        """The results of ``tasks``, which this thread and another one take in turn."""
+        waiting = deque(enumerate(tasks))
+        results: dict[int, Any] = {}
+
+        def work() -> None:
+            while True:
+                try:
+                    place, task = waiting.popleft()
+                except IndexError:
+                    return
+                results[place] = task()
+
+        other = self._other.submit(work)
+        work()
+        other.result()
+        return [results[place] for place in range(len(tasks))]
 
     def _inputs(self, asked: _Asked, rows: Rows) -> dict[str, Numbers]:
         """Every part of every candidate on 0-1; NaN where the creator lacks it or nothing was asked."""
         nothing = np.full(len(rows), np.nan)
         inputs = dict.fromkeys(PARTS, nothing)
         inputs["quality"] = self._quality[rows]
-        if asked.keywords is not None:
-            inputs["keyword"] = keyword_input(self.keywords.exact(asked.keywords, rows))
-        if asked.vector is not None:
-            for name, leg in self.legs.items():
-                inputs[name] = cosine_input(leg.exact(asked.vector, rows), self.model)
+        tasks: dict[str, Callable[[], Numbers]] = {
+            name: lambda name=name, vector=vector: cosine_input(self.legs[name].exact(vector, rows), self.model)  # type: ignore[misc]
+            for name, vector in asked.vectors.items()
+        }
+        if asked.keywords.asks:
+            tasks["keyword"] = lambda: keyword_input(self.keywords.exact(asked.keywords, rows))
+        inputs.update(zip(tasks, self._side_by_side(list(tasks.values())), strict=True))
         return inputs
 
-    def _hits(self, text: str, rows: Rows, scores: dict[str, tuple[Numbers, Numbers]], now: datetime) -> list[Hit]:
-        words = self.keywords.matched(text, rows) if len(rows) else {}
+    def _sorted_by(self, query: Query) -> Numbers:
+        whole = self.columns.scope(query.filters.platform)
+        return {"followers": whole.followers, "growth": whole.growth}.get(query.sort, self._quality)
+
+    def _order(self, rows: Rows, final: Numbers, query: Query) -> Rows:
+        """Places in ``rows``, best first; equals by creator_id."""
+        values = final if query.sort == "relevance" else np.nan_to_num(self._sorted_by(query)[rows], nan=-np.inf)
+        order = np.lexsort((-final, -values))[: max(LOGGED, query.limit) + 50]
+        ids = self.columns.ids(rows[order])
+        ranked = sorted(zip((-values[order]).tolist(), (-final[order]).tolist(), ids, order.tolist(), strict=True))
+        return np.asarray([place for *_, place in ranked], dtype=np.int64)
+
+    def _hits(
+        self, keywords: KeywordQuery, rows: Rows, scores: dict[str, tuple[Numbers, Numbers]], now: datetime
+    ) -> list[Hit]:
+        words = self.keywords.matched(keywords, rows) if len(rows) else {}
         whole = self.columns.scope(None)
         hits = []
         for place, row in enumerate(rows.tolist()):
             creator = self.columns.creator(row)
             parts = {name: float(given[place]) for name, (given, _) in scores.items()}
-            close = {name: float(np.nan_to_num(scores[name][1][place])) for name in VECTOR_FIELDS}
+            inputs = {name: _known(float(given[place])) for name, (_, given) in scores.items()}
             numbers = {
                 "followers": float(whole.followers[row]),
                 "posts_per_week": float(whole.posts_per_week[row]),
                 "silent_days": float(whole.silent_days[row]),
+                "growth": float(whole.growth[row]),
             }
             hits.append(
                 Hit(
@@ -200,15 +356,25 @@ class Index:
                     name=creator["name"],
                     final_score=sum(parts.values()),
                     parts=parts,
-                    reasons=reasons(close, words[row], numbers),
+                    reasons=reasons({name: inputs[name] or 0.0 for name in VECTOR_FIELDS}, words[row], numbers),
                     data_age_days=age_days(creator["observed_at"], now),
                     platforms=creator["platforms"] or [],
                     followers_count=creator["followers_count"],
+                    growth=_known(numbers["growth"]),
                     primary_niche=creator["primary_niche"],
                     summary=creator["summary"],
+                    inputs=inputs,
                 )
             )
         return hits
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, 6)
+
+
+def _quality(scope: Scope) -> Numbers:
+    return quality_input(scope.followers, scope.engagement_rate, scope.silent_days)
 
 
 def _best(values: Numbers, rows: Rows, k: int) -> Rows:
@@ -216,26 +382,14 @@ def _best(values: Numbers, rows: Rows, k: int) -> Rows:
     return rows[order[:k]]
 
 
-def search(
-    folder: Path,
-    text: str,
-    *,
-    filters: Filters | None = None,
-    limit: int = 10,
-    encoder: Encoder | None,
-    now: datetime,
-    weights: Weights | None = None,
-    literal: bool = False,
-) -> SearchResult:
-    """The ``limit`` best creators for ``text`` in the index in use below ``folder`` (``data/index``).
+def search(folder: Path, query: Query | str, *, encoder: Encoder | None, now: datetime) -> SearchResult:
+    """The best creators for ``query`` in the index in use below ``folder`` (``data/index``).
 
-    Filters written in the text ("under 500k followers in Spain") are applied too, unless ``literal``; ``filters``
-    overrides them. Without an ``encoder`` only words and quality count, without text only quality. The text is
-    cut at 1,000 characters. The same index and text give the same answer. ``now`` dates the age of the data.
+    Without an ``encoder`` only words and quality count, without text only quality. The text is cut at 1,000 characters.
+    The same index and query give the same answer. ``now`` dates the age of the data.
 
     Raises UsageError (no index, unknown filter value, limit not in 1-1,000), IntegrityError (damaged index),
     ConfigError (another encoder than the index was made with).
     """
-    return Index(folder).search(
-        text, filters=filters, limit=limit, encoder=encoder, now=now, weights=weights, literal=literal
-    )
+    asked = Query(query) if isinstance(query, str) else query
+    return Index(folder).search(asked, encoder=encoder, now=now)

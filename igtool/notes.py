@@ -1,0 +1,121 @@
+"""Lists, notes and hidden creators: what a person keeps about creators, by creator_id.
+
+Everything belongs to a tenant; the command line and Python are the tenant `local`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from igtool import history
+from igtool.errors import UsageError
+from igtool.lake import Lake
+
+LOCAL = "local"
+_LONGEST = 10_000
+
+_NAMED = """
+    select distinct l.creator_id from accounts a join creator_links l using (account_id)
+    where a.handle = $name or lower(a.platform_user_id) = $name or l.creator_id = $name order by 1
+"""
+
+# The lists that were given to `enrich` are lists too.
+_MEMBERS = """
+    select list_name, creator_id from tenant_lists where tenant_id = $tenant
+    union
+    select w.list_name, l.creator_id from watchlist w
+    join accounts a on a.platform = w.platform and w.handle in (a.handle, a.platform_user_id)
+    join creator_links l using (account_id)
+"""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a tenant keeps that bears on a search: hidden creators, and the creators of each list."""
+
+    hidden: list[str]
+    lists: dict[str, list[str]]
+
+
+def creators_named(lake: Lake, handle: str) -> list[str]:
+    """Ids of the creators with this handle or id. Raises UsageError, with handles that come close, if there is none."""
+    name = handle.strip().removeprefix("@").lower()
+    found = [row["creator_id"] for row in lake.rows(_NAMED.replace("$name", "?"), (name, name, name))]
+    if not found:
+        raise UsageError(f"there is no creator {handle!r}{history.close_to(lake, name)}")
+    return found
+
+
+def kept(lake: Lake, tenant: str = LOCAL, *, with_lists: bool = True) -> Kept:
+    """What ``tenant`` keeps; lists only when they are asked for, since those of a night hold a million handles."""
+    hidden = lake.rows("select creator_id from tenant_hidden where tenant_id = ? order by 1", (tenant,))
+    lists: dict[str, list[str]] = {}
+    for row in lake.rows(_MEMBERS.replace("$tenant", "?"), (tenant,)) if with_lists else []:
+        lists.setdefault(row["list_name"], []).append(row["creator_id"])
+    return Kept([row["creator_id"] for row in hidden], lists)
+
+
+def noted(lake: Lake, words: str, tenant: str = LOCAL) -> list[str]:
+    """Ids of the creators with a note that holds ``words``, in any case; any note for an empty text."""
+    rows = lake.rows(
+        "select distinct creator_id from tenant_notes where tenant_id = ? and contains(lower(note), lower(?))",
+        (tenant, words),
+    )
+    return [row["creator_id"] for row in rows]
+
+
+def add_to_list(lake: Lake, name: str, creators: Sequence[str], now: datetime, tenant: str = LOCAL) -> int:
+    """Put creators on the list ``name``, which is made if it is not there; how many were not on it yet."""
+    rows = [
+        {"tenant_id": tenant, "list_name": _worded(name, "list"), "creator_id": one, "added_at": now}
+        for one in creators
+    ]
+    with lake.transaction():
+        return lake.append_new("tenant_lists", rows)
+
+
+def remove_from_list(lake: Lake, name: str, creators: Sequence[str], tenant: str = LOCAL) -> None:
+    """Take creators off the list ``name``; those that are not on it are left out."""
+    with lake.transaction():
+        lake.execute(
+            "delete from tenant_lists where tenant_id = ? and list_name = ? "
+            "and creator_id in (select unnest(?::varchar[]))",
+            (tenant, name, list(creators)),
+        )
+
+
+def note(lake: Lake, creators: Sequence[str], text: str, now: datetime, tenant: str = LOCAL) -> None:
+    """Note ``text`` about creators."""
+    said = _worded(text, "note")
+    with lake.transaction():
+        lake.merge(
+            "tenant_notes",
+            [{"tenant_id": tenant, "creator_id": one, "note": said, "noted_at": now} for one in creators],
+        )
+
+
+def hide(lake: Lake, creators: Sequence[str], reason: str | None, now: datetime, tenant: str = LOCAL) -> None:
+    """Let creators appear in no search until they are shown again."""
+    with lake.transaction():
+        lake.merge(
+            "tenant_hidden",
+            [{"tenant_id": tenant, "creator_id": one, "reason": reason, "hidden_at": now} for one in creators],
+        )
+
+
+def unhide(lake: Lake, creators: Sequence[str], tenant: str = LOCAL) -> None:
+    """Let hidden creators appear again."""
+    with lake.transaction():
+        lake.execute(
+            "delete from tenant_hidden where tenant_id = ? and creator_id in (select unnest(?::varchar[]))",
+            (tenant, list(creators)),
+        )
+
+
+def _worded(text: str, what: str) -> str:
+    said = text.strip()
+    if not said or len(said) > _LONGEST or "\0" in said:
+        raise UsageError(f"a {what} has 1 to {_LONGEST:,} characters, without NUL")
+    return said

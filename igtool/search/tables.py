@@ -1,0 +1,213 @@
+"""What the index is made of, read from the tables: one row a creator, one a creator and platform, one a vector.
+
+Every query takes the ids of the creators it is asked for, or None for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from igtool.errors import ConfigError, IntegrityError
+from igtool.lake import Reader
+from igtool.search.filters import GROWTH_DAYS
+
+RECENT_ITEMS = 20
+"""Newest items of each account whose text is searched and whose rhythm is measured."""
+READ = ("accounts", "content_items", "creators", "creator_links", "embeddings", "profiles", "niches", "creator_tags",
+        "metric_snapshots")  # fmt: skip
+"""Tables whose changes make an index stale."""
+
+_CHOSEN = """
+    chosen as (from creators where ?::varchar[] is null or creator_id in (select unnest(?::varchar[]))),
+    members as (
+        select c.creator_id, a.*
+        from chosen c join creator_links l using (creator_id) join accounts a using (account_id)
+    ),
+    recent as (
+        select account_id, title_or_caption, description, published_at, content_id
+        from content_items semi join members using (account_id)
+        qualify row_number() over (partition by account_id order by published_at desc nulls last, content_id)
+            <= {recent}
+    )
+"""
+
+_CREATORS = """
+    with {chosen},
+    texts as (
+        select creator_id, list(handle order by followers_count desc nulls last, account_id)
+                   filter (handle is not null) as handles,
+               string_agg(distinct display_name, ' · ' order by display_name) as names,
+               string_agg(bio, '\n' order by platform, account_id) as bio,
+               string_agg(distinct category, ' · ' order by category) as category,
+               coalesce(bool_or(is_verified), false) as is_verified
+        from members group by creator_id
+    ),
+    captions as (
+        select m.creator_id, string_agg(concat_ws('\n', r.title_or_caption, left(r.description, 500)), '\n'
+                   order by r.published_at desc nulls last, r.content_id) as captions
+        from recent r join members m using (account_id) group by m.creator_id
+    ),
+    tagged as (
+        select creator_id, list(category || ':' || tag order by category, tag) as tags,
+               list(category || ':' || tag order by category, tag) filter (approved_by is not null) as approved_tags
+        from creator_tags semi join chosen using (creator_id) group by creator_id
+    )
+    select c.creator_id, c.canonical_handle as handle, c.name, c.platforms, c.language, c.country, n.primary_niche,
+           coalesce(n.secondary_niches, []) as secondary_niches, n.content_style, n.llm_summary as summary,
+           coalesce(t.is_verified, false) as is_verified, coalesce(g.tags, []) as tags,
+           coalesce(g.approved_tags, []) as approved_tags,
+           t.handles, concat_ws(' · ', c.name, t.names) as names, t.bio, t.category, x.captions,
+           concat_ws(' ', replace(n.primary_niche, '_', ' '),
+               replace(array_to_string(n.secondary_niches, ' '), '_', ' '), replace(n.content_style, '_', ' '),
+               array_to_string(p.content_topics, ' '), n.llm_summary) as topics
+    from chosen c
+    left join texts t using (creator_id) left join captions x using (creator_id) left join tagged g using (creator_id)
+    left join niches n using (creator_id) left join profiles p using (creator_id)
+    order by c.creator_id
+"""
+
+# One row for all accounts of a creator together (platform NULL) and one for those on each platform.
+_SCOPES = """
+    with {chosen},
+    rhythm as (
+        select account_id, case when count(published_at) >= 3 and max(published_at) > min(published_at) then
+                   (count(published_at) - 1) * 604800.0 / epoch(max(published_at) - min(published_at)) end
+                   as posts_per_week
+        from recent group by account_id
+    ),
+    seen as (
+        select account_id, max(observed_at) as items_observed_at
+        from content_items semi join members using (account_id) group by account_id
+    ),
+    grown as (
+        select subject_id as account_id, change, baseline_value from growth_windows
+        where metric = 'followers' and window_days = {growth_days} and baseline_value > 0
+    ),
+    numbers as (
+        select m.creator_id, m.platform, m.account_id, m.followers_count, m.is_verified, e.engagement_rate,
+               e.last_published_at, g.change, g.baseline_value,
+               greatest(m.observed_at, s.items_observed_at) as observed_at, r.posts_per_week
+        from members m left join engagement e using (account_id) left join rhythm r using (account_id)
+        left join seen s using (account_id) left join grown g using (account_id)
+    )
+    select creator_id, platform, sum(followers_count)::bigint as followers_count,
+           first(engagement_rate order by followers_count desc nulls last, account_id)
+               -- by followers; that of YouTube is by views, and the usual rates of score.py are not
+               filter (engagement_rate is not null and platform = 'instagram') as engagement_rate,
+           max(observed_at) as observed_at,
+           min(greatest(epoch(observed_at - last_published_at) / 86400.0, 0))
+               filter (last_published_at is not null) as silent_days,
+           sum(posts_per_week) as posts_per_week, sum(change) / sum(baseline_value) as growth,
+           coalesce(bool_or(is_verified), false) as is_verified
+    from numbers group by grouping sets ((creator_id), (creator_id, platform))
+    order by creator_id, platform nulls first
+"""
+
+_FIELD_VECTORS = """
+    with {chosen}
+    select m.creator_id, coalesce(m.followers_count, 0) as followers_count, e.vector
+    from embeddings e join members m on m.account_id = e.owner_id
+    where e.field = ? and e.vector is not null
+    order by m.creator_id, m.account_id
+"""
+
+# Sums of hashes do not depend on order and need no sorting of a million lists.
+_FINGERPRINTS = """
+    with seen as (
+        select account_id, md5_number_lower(concat_ws(' ', account_id, answer_id, parser_version, observed_at)) as h
+        from accounts
+        union all
+        select account_id, md5_number_lower(concat_ws(' ', content_id, answer_id, parser_version, observed_at))
+        from content_items
+        union all
+        select owner_id, md5_number_lower(concat_ws(' ', embedding_id, model, text_sha256)) from embeddings
+        union all
+        select subject_id, md5_number_lower(concat_ws(' ', subject_id, max(observed_at), count(*)))
+        from metric_snapshots where metric = 'followers' group by subject_id
+    ),
+    summed as (select account_id, sum(h) as h from seen group by account_id),
+    linked as (
+        select creator_id, sum(h) as h, count(*) as n from creator_links join summed using (account_id) group by 1
+    ),
+    tagged as (
+        select creator_id, sum(md5_number_lower(concat_ws(' ', category, tag, approved_by))) as h
+        from creator_tags group by creator_id
+    )
+    select c.creator_id, md5(concat_ws('|', c.canonical_handle, c.name, c.platforms, c.language, c.country, l.h,
+               l.n, n.primary_niche, n.secondary_niches, n.content_style, n.llm_summary, p.content_topics, t.h))
+               as fingerprint
+    from creators c left join linked l using (creator_id) left join niches n using (creator_id)
+    left join profiles p using (creator_id) left join tagged t using (creator_id)
+    order by c.creator_id
+"""
+
+
+def _asked(reader: Reader, query: str, creators: Sequence[str] | None, *more: object) -> pa.Table:
+    chosen = _CHOSEN.format(recent=RECENT_ITEMS)
+    ids = None if creators is None else list(creators)
+    return reader.arrow(query.format(chosen=chosen, growth_days=GROWTH_DAYS), (ids, ids, *more))
+
+
+def creators_of(reader: Reader, creators: Sequence[str] | None) -> pa.Table:
+    """Metadata and searched texts, one row a creator, ascending by ``creator_id``."""
+    return _asked(reader, _CREATORS, creators)
+
+
+def scopes_of(reader: Reader, creators: Sequence[str] | None) -> pa.Table:
+    """Numbers of each creator over all accounts (``platform`` NULL) and over those on each platform."""
+    return _asked(reader, _SCOPES, creators)
+
+
+def fingerprints(reader: Reader) -> pa.Table:
+    """``creator_id`` and ``fingerprint`` of what the index shows of each creator, for all of them."""
+    return reader.arrow(_FINGERPRINTS)
+
+
+def model_of(reader: Reader) -> str | None:
+    """The one model of all vectors; None without vectors. Raises ConfigError if there are several."""
+    models = reader.arrow("select distinct model from embeddings where vector is not null order by model")
+    names = [str(name) for name in models["model"].to_pylist()]
+    if len(names) > 1:
+        raise ConfigError(
+            f"the embeddings come from {len(names)} models ({', '.join(names)}), whose vectors cannot be "
+            "compared: run `igtool run embed --force`"
+        )
+    return names[0] if names else None
+
+
+def vectors_of(reader: Reader, field: str, creators: Sequence[str] | None) -> tuple[list[str], NDArray[np.float32]]:
+    """Ids of the creators that have the field, ascending, and their unit vectors.
+
+    Of several accounts of a platform the mean is taken, weighted by followers. Raises IntegrityError if vectors are of
+    several sizes or no numbers.
+    """
+    table = _asked(reader, _FIELD_VECTORS, creators, field)
+    vectors = _matrix(table["vector"], field)
+    owners: Any = table["creator_id"].combine_chunks().dictionary_encode()
+    places = owners.indices.to_numpy(zero_copy_only=False)
+    ids: list[str] = owners.dictionary.to_pylist()
+    if len(ids) < len(places):
+        weights = table["followers_count"].to_numpy().astype(np.float32) + 1
+        pooled = np.zeros((len(ids), vectors.shape[1]), dtype=np.float32)
+        np.add.at(pooled, places, vectors * weights[:, None])
+        vectors = pooled
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return ids, vectors / np.maximum(lengths, 1e-12)
+
+
+def _matrix(column: Any, field: str) -> NDArray[np.float32]:
+    values = column.combine_chunks()
+    if isinstance(values, pa.ChunkedArray):
+        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], type=values.type)
+    flat = values.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    lengths = np.diff(values.offsets.to_numpy())
+    if len(values) and ((lengths != lengths[0]).any() or lengths[0] == 0 or not np.isfinite(flat).all()):
+        raise IntegrityError(
+            f"the stored vectors of {field} differ in size or are no numbers: run `igtool run embed --force`"
+        )
+    return np.ascontiguousarray(flat.reshape(len(values), -1) if len(values) else flat.reshape(0, 0))

@@ -1,0 +1,205 @@
+"""Words of texts as numbers: cutting, accents, stems, and which words of the index a word of a query stands for."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
+
+Ids = NDArray[np.uint32]
+Hashes = NDArray[np.uint64]
+
+MOST_BYTES = 40
+"""Longer words are left out, as tantivy's own chain of filters does."""
+FORMS = ("plain", "english", "spanish")
+"""A word without accents, and its stems (Snowball). Two words with one of these in common are taken for one."""
+_LOOKUPS = ("word", *FORMS)
+_MOST_VARIANTS = 24
+# NFKC writes this letter as two, so that no normalised text has it.
+_MARK = "ﬁ"
+_FACTORS = np.random.default_rng(0).integers(1, 1 << 63, MOST_BYTES, dtype=np.uint64) * 2 + 1
+
+
+def normalized(text: str) -> str:
+    """``text`` in Unicode NFKC (styled letters become plain ones), without NUL and lone surrogates."""
+    clean = text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+    return unicodedata.normalize("NFKC", clean)
+
+
+@cache
+def analyzer(name: str) -> Any:
+    """``words`` cuts a text into lower-case words; the others rewrite words with spaces between, each to one."""
+    if name == "words":
+        start = TextAnalyzerBuilder(Tokenizer.simple())
+        return start.filter(Filter.remove_long(MOST_BYTES)).filter(Filter.lowercase()).build()
+    one = TextAnalyzerBuilder(Tokenizer.whitespace())
+    if name == "plain":
+        return one.filter(Filter.ascii_fold()).build()
+    if name == "english":
+        return one.filter(Filter.ascii_fold()).filter(Filter.stemmer("english")).build()
+    if name == "spanish":  # accents matter to its stemmer, so they are folded after it
+        return one.filter(Filter.stemmer("spanish")).filter(Filter.ascii_fold()).build()
+    return (  # telling
+        one.filter(Filter.stopword("english")).filter(Filter.stopword("spanish")).filter(Filter.ascii_fold()).build()
+    )
+
+
+def rewritten(words: Sequence[str], form: str) -> list[str]:
+    """Each of ``words`` in the given one of FORMS."""
+    made: list[str] = analyzer(form).analyze(" ".join(words)) if words else []
+    return made
+
+
+def hashes(words: Sequence[str]) -> Hashes:
+    """A 64-bit number for each word: the sum of its bytes, each times an odd random factor of its place.
+
+    Two given words have the same one with a probability below 2**-56 (multilinear hashing, Carter and Wegman 1979).
+    """
+    cells = np.array([word.encode() for word in words], dtype=f"S{MOST_BYTES}")
+    view = cells.view(np.uint8).reshape(len(words), MOST_BYTES)
+    total = np.zeros(len(words), dtype=np.uint64)
+    for place in range(MOST_BYTES):
+        total += view[:, place].astype(np.uint64) * _FACTORS[place]
+    return total
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Texts as the ids of their words, one after the other, and how many words each has."""
+
+    ids: Ids
+    lengths: NDArray[np.int64]
+
+
+class Lexicon:
+    """The words of an index while it is written: word to id, and in how many creators each stands."""
+
+    def __init__(self) -> None:
+        self._ids: dict[int, int] = {}
+        self._terms: list[str] = []
+        self._counts: NDArray[np.int64] = np.zeros(1024, dtype=np.int64)
+
+    @classmethod
+    def read(cls, words: Words) -> Lexicon:
+        """The words of an index that is there, to add more."""
+        lexicon = cls()
+        lexicon._terms = words.terms.to_pylist()
+        lexicon._ids = dict(zip(hashes(lexicon._terms).tolist(), range(len(lexicon._terms)), strict=True))
+        lexicon._counts = np.asarray(words.counts, dtype=np.int64).copy()
+        return lexicon
+
+    def cut(self, texts: Sequence[str], most: int) -> Cut:
+        """``texts`` (normalised) as ids, at most so many words of each; new words get the next ids."""
+        found: list[str] = analyzer("words").analyze(f" {_MARK} ".join([*texts, ""]))
+        distinct = list(dict.fromkeys(found))
+        numbers = dict(zip(distinct, self._numbers(distinct), strict=True))
+        everything = np.fromiter(map(numbers.__getitem__, found), dtype=np.int64, count=len(found))
+        ends = np.flatnonzero(everything == numbers.get(_MARK, -1))
+        lengths = np.diff(ends, prepend=-1) - 1
+        place = np.arange(len(everything)) - np.repeat(ends - lengths, lengths + 1)
+        keep = (place < most) & (everything != numbers.get(_MARK, -1))
+        return Cut(everything[keep].astype(np.uint32), np.minimum(lengths, most))
+
+    def _numbers(self, words: Sequence[str]) -> list[int]:
+        numbers = []
+        for word, hashed in zip(words, hashes(words).tolist(), strict=True):
+            number = self._ids.get(hashed)
+            if number is None and word != _MARK:
+                number = self._ids[hashed] = len(self._terms)
+                self._terms.append(word)
+            numbers.append((1 << 32) if number is None else number)
+        return numbers
+
+    def count(self, rows: NDArray[np.int64], ids: Ids, change: int) -> None:
+        """Each word of ``ids`` stands in ``change`` creators more for each of ``rows`` (parallel) that has it."""
+        pairs = np.sort(rows.astype(np.uint64) << np.uint64(32) | ids)
+        first = np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]
+        counted = np.bincount((pairs[first] & np.uint64(0xFFFFFFFF)).astype(np.int64), minlength=len(self._terms))
+        if len(counted) > len(self._counts):
+            self._counts = np.concatenate([self._counts, np.zeros(len(counted), dtype=np.int64)])
+        self._counts[: len(counted)] += change * counted
+
+    def write(self, folder: Path) -> None:
+        """Store the words as ``words.arrow`` and for each way to look one up its hashes, sorted, with their ids."""
+        counts = np.zeros(len(self._terms), dtype=np.int64)
+        known = min(len(counts), len(self._counts))
+        counts[:known] = self._counts[:known]
+        table = pa.table({"term": pa.array(self._terms, pa.string()), "creators": pa.array(counts)})
+        with pa.OSFile(str(folder / "words.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        for name in _LOOKUPS:
+            forms = self._terms if name == "word" else rewritten(self._terms, name)
+            numbers = hashes(forms)
+            order = np.argsort(numbers, kind="stable").astype(np.uint32)
+            np.save(folder / f"{name}.hashes.npy", numbers[order])
+            np.save(folder / f"{name}.ids.npy", order)
+
+
+class Words:
+    """The words of an index, for reading. Raises OSError, ValueError or pyarrow's errors when a file is not whole."""
+
+    def __init__(self, folder: Path) -> None:
+        with pa.memory_map(str(folder / "words.arrow")) as source:
+            table = pa.ipc.open_file(source).read_all().combine_chunks()
+        self.terms = table["term"]
+        self.counts: NDArray[np.int64] = table["creators"].to_numpy()
+        self._sorted = {
+            name: (np.load(folder / f"{name}.hashes.npy", "r"), np.load(folder / f"{name}.ids.npy", "r"))
+            for name in _LOOKUPS
+        }
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def variants(self, word: str) -> Ids:
+        """Words of the index that are ``word`` but for accents and endings: the most frequent ones, 24 at most."""
+        return self._frequent([self._having(form, rewritten([word], form)) for form in FORMS])
+
+    def spelt(self, words: Iterable[str]) -> Ids:
+        """Those of ``words`` that the index has, spelt exactly so."""
+        return self._frequent([self._having("word", list(words))])
+
+    def same(self, word: str) -> Ids:
+        """Words of the index that are ``word`` but for accents."""
+        return self._frequent([self._having("plain", rewritten([word], "plain"))])
+
+    def _having(self, name: str, forms: Sequence[str]) -> Ids:
+        keys, ids = self._sorted[name]
+        wanted = hashes(forms)
+        first, last = np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
+        found = [ids[start:end] for start, end in zip(first.tolist(), last.tolist(), strict=True) if start < end]
+        return np.concatenate(found) if found else np.empty(0, dtype=np.uint32)
+
+    def _frequent(self, found: Sequence[Ids]) -> Ids:
+        ids: Ids = np.unique(np.concatenate(found))
+        ids = ids[self.counts[ids] > 0]
+        return ids if len(ids) <= _MOST_VARIANTS else np.sort(self.by_frequency(ids)[:_MOST_VARIANTS])
+
+    def by_frequency(self, ids: Ids) -> Ids:
+        """``ids`` with the word of most creators first; of equals in the order of the alphabet."""
+        keys = zip((-self.counts[ids]).tolist(), self.spellings(ids), ids.tolist(), strict=True)
+        return np.asarray([number for *_, number in sorted(keys)], dtype=np.uint32)
+
+    def spellings(self, ids: Ids) -> list[str]:
+        """The words themselves."""
+        found: list[str] = self.terms.take(pa.array(ids)).to_pylist()
+        return found
+
+    def near(self, word: str) -> Ids:
+        """Words of the index that are one letter away: one more, less, other, or two swapped (Damerau)."""
+        plain = rewritten([word], "plain")[0]
+        letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+        splits = [(plain[:at], plain[at:]) for at in range(len(plain) + 1)]
+        edits = {left + right[1:] for left, right in splits if right}
+        edits |= {left + right[1] + right[0] + right[2:] for left, right in splits if len(right) > 1}
+        edits |= {left + one + right[1:] for left, right in splits if right for one in letters}
+        edits |= {left + one + right for left, right in splits for one in letters}
+        return self._frequent([self._having("plain", sorted(edits - {plain, ""}))])

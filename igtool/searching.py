@@ -1,0 +1,128 @@
+"""A search over a workspace: the index brought up to date, own lists and hidden creators, and a note of the search."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from types import TracebackType
+
+from igtool import registry
+from igtool.errors import ConfigError, IgtoolError, IntegrityError, LockedError, UsageError
+from igtool.files import is_locked
+from igtool.journal import Journal
+from igtool.lake import Lake
+from igtool.notes import kept, noted
+from igtool.search.build import is_fresh, renew_index
+from igtool.search.folder import current_name
+from igtool.search.log import row_of
+from igtool.search.query import Index, Query, SearchResult
+from igtool.search.score import Weights
+from igtool.settings import Settings
+
+
+class Searcher:
+    """Searches over one workspace; keeps the lake and the index open between them.
+
+    ``told`` hears what a user should know: that the index was stale, and what was done about it.
+    """
+
+    def __init__(self, settings: Settings, told: Callable[[str], None] = lambda _: None) -> None:
+        """Raises UsageError when there is no lake yet."""
+        self._settings = settings
+        self._folder = settings.data / "index"
+        self._told = told
+        self._lake = Lake(settings.data, writable=False, offline=settings.offline)
+        self._index: Index | None = None
+        self._seen: tuple[int, str | None] | None = None
+
+    def close(self) -> None:
+        """Release the lake."""
+        self._lake.close()
+
+    def __enter__(self) -> Searcher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def search(self, query: Query) -> SearchResult:
+        """The best creators for ``query``; weights of the settings go in where the query has the defaults.
+
+        Raises UsageError (no creators, unknown filter value), ConfigError, IntegrityError, StorageError.
+        """
+        index = self._fresh_index()
+        own = kept(self._lake, with_lists=bool(query.filters.lists))
+        note = query.filters.note
+        asked = replace(
+            query,
+            weights=self._weights() if query.weights == Weights() else query.weights,
+            hidden=own.hidden,
+            members=own.lists,
+            noted=noted(self._lake, note) if note is not None else (),
+        )
+        now = datetime.now(UTC)
+        result = index.search(asked, encoder=registry.encoder(self._settings.encoder), now=now)
+        self._note(asked, result, now)
+        return result
+
+    def _weights(self) -> Weights:
+        try:
+            return Weights(**self._settings.search_weights)
+        except TypeError as error:
+            raise ConfigError(
+                f"search_weights names a part that there is not ({error}); there are: {', '.join(asdict(Weights()))}"
+            ) from error
+
+    def _fresh_index(self) -> Index:
+        """The index in use, renewed first if the tables went on or it is damaged, unless a run is about to do that."""
+        seen = (self._lake.snapshot, current_name(self._folder))
+        if self._index is None or seen != self._seen:
+            self._bring_up_to_date()
+            self._index = Index(self._folder)
+            self._seen = (self._lake.snapshot, current_name(self._folder))
+        return self._index
+
+    def _bring_up_to_date(self) -> None:
+        if is_fresh(self._lake, self._folder):
+            return
+        if not self._lake.value("select count(*) from creators"):
+            raise UsageError(
+                "there are no creators to search yet: `igtool enrich CSV` or `igtool import PATH` brings some"
+            )
+        why = self._why_not()
+        if is_locked(self._settings.data / "lake.lock") and why == "is older than the tables":
+            self._told("the search index is older than the tables: the run that is going on renews it at its end")
+            return
+        self._told(f"the search index {why}: it is made anew")
+        try:
+            label = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+            renew_index(self._lake, self._folder, label=label)
+        except LockedError:
+            if why != "is older than the tables":
+                raise
+            self._told("another process is renewing the search index: this answer is from the one before")
+
+    def _why_not(self) -> str:
+        if current_name(self._folder) is None:
+            return "is missing"
+        try:
+            Index(self._folder)
+        except IntegrityError as error:
+            return f"is of no use ({error})"
+        return "is older than the tables"
+
+    def _note(self, query: Query, result: SearchResult, now: datetime) -> None:
+        """Remember the search; that it cannot be remembered is said, and no reason to withhold the answer."""
+        if not self._settings.search_log:
+            return
+        request = {"limit": query.limit, "sort": query.sort, "like": query.like, "literal": query.literal}
+        row = row_of(result.document(explain=True), result.ranked, now, **request)
+        try:
+            with Journal(self._settings.cache, writable=False, shared=True) as journal:
+                journal.note_search(json.dumps(row))
+        except IgtoolError as error:
+            self._told(f"this search is not noted: {error}")
