@@ -82,8 +82,10 @@ class Searcher:
         seen = (self._lake.snapshot, current_name(self._folder))
         if self._index is None or seen != self._seen:
             self._bring_up_to_date()
-            self._index = Index(self._folder)
-            self._seen = (self._lake.snapshot, current_name(self._folder))
+            if self._index is None or self._index.version != current_name(self._folder):
+                self._index = Index(self._folder)
+            is_done = is_fresh(self._lake, self._folder)
+            self._seen = (self._lake.snapshot, self._index.version) if is_done else None
         return self._index
 
     def _bring_up_to_date(self) -> None:
