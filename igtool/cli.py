@@ -10,11 +10,13 @@ import rich_click as click
 
 from igtool.commands import asking as _asking  # noqa: F401 - registers its commands
 from igtool.commands import drift as _drift  # noqa: F401 - registers its command
+from igtool.commands import export as _export  # noqa: F401 - registers its command
 from igtool.commands import health as _health  # noqa: F401 - registers its commands
 from igtool.commands import models as _models  # noqa: F401 - registers its commands
 from igtool.commands import notes as _notes  # noqa: F401 - registers its commands
 from igtool.commands import schedule as _schedule  # noqa: F401 - registers its commands
 from igtool.commands import search as _search  # noqa: F401 - registers its command
+from igtool.commands import tune as _tune  # noqa: F401 - registers its command
 from igtool.commands.asking import MODEL, MONEY, model_settings, print_tally
 from igtool.commands.base import FORCE, JSON, Command, Stop, command, main, workspace_of
 from igtool.commands.live import CHOICE, KEEPING, PACE, REACH, live_settings, with_options
@@ -173,23 +175,6 @@ def sql_command(context: click.Context, query: str | None, as_json: bool) -> Non
     rows = workspace_of(context).sql(text).to_pylist()
     if as_json:
         print_json({"command": "sql", "rows": rows})
-    else:
-        print_rows(rows)
-
-
-@command("export")
-@JSON
-@click.pass_context
-def export_command(context: click.Context, as_json: bool) -> None:
-    """Write the tables as plain Parquet to data/export."""
-    from igtool.pipeline import export_now
-
-    workspace, stop = workspace_of(context), Stop()
-    with stop.listening():
-        written = export_now(workspace.settings, stop)
-    rows = [{"file": str(path)} for path in written]
-    if as_json:
-        print_json({"command": "export", "rows": rows})
     else:
         print_rows(rows)
 

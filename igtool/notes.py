@@ -48,6 +48,21 @@ def creators_named(lake: Lake, handle: str) -> list[str]:
     return found
 
 
+def creators_of_handles(lake: Lake, names: Sequence[str]) -> dict[str, list[str]]:
+    """Each of ``names`` (handles or creator ids, lower case) that is known, to its creators."""
+    rows = lake.rows(
+        "select distinct n.name, l.creator_id from (select unnest(?::varchar[]) as name) n "
+        "join accounts a on n.name in (a.handle, lower(a.platform_user_id)) join creator_links l using (account_id) "
+        "union select n.name, c.creator_id from (select unnest(?::varchar[]) as name) n "
+        "join creators c on lower(c.creator_id) = n.name order by all",
+        (list(names), list(names)),
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["name"], []).append(row["creator_id"])
+    return found
+
+
 def kept(lake: Lake, tenant: str = LOCAL, *, with_lists: bool = True) -> Kept:
     """What ``tenant`` keeps; lists only when they are asked for, since those of a night hold a million handles."""
     hidden = lake.rows("select creator_id from tenant_hidden where tenant_id = ? order by 1", (tenant,))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
 
 from igtool import registry
 from igtool.errors import ConfigError, IgtoolError, IntegrityError, LockedError, UsageError
@@ -14,10 +17,11 @@ from igtool.files import is_locked
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.notes import kept, noted
+from igtool.search.answer import Query, SearchResult
 from igtool.search.build import is_fresh, renew_index
 from igtool.search.folder import current_name
 from igtool.search.log import row_of
-from igtool.search.query import Index, Query, SearchResult
+from igtool.search.query import Index
 from igtool.search.score import Weights
 from igtool.settings import Settings
 
@@ -33,13 +37,13 @@ class Searcher:
         self._settings = settings
         self._folder = settings.data / "index"
         self._told = told
-        self._lake = Lake(settings.data, writable=False, offline=settings.offline)
+        self.lake = Lake(settings.data, writable=False, offline=settings.offline)
         self._index: Index | None = None
         self._seen: tuple[int, str | None] | None = None
 
     def close(self) -> None:
         """Release the lake."""
-        self._lake.close()
+        self.lake.close()
 
     def __enter__(self) -> Searcher:
         return self
@@ -55,21 +59,31 @@ class Searcher:
         Raises UsageError (no creators, unknown filter value), ConfigError, IntegrityError, StorageError.
         """
         index = self._fresh_index()
-        own = kept(self._lake, with_lists=bool(query.filters.lists))
-        note = query.filters.note
-        asked = replace(
-            query,
-            weights=self._weights() if query.weights == Weights() else query.weights,
-            hidden=own.hidden,
-            members=own.lists,
-            noted=noted(self._lake, note) if note is not None else (),
-        )
+        asked = self._completed(query)
         now = datetime.now(UTC)
         result = index.search(asked, encoder=registry.encoder(self._settings.encoder), now=now)
         self._note(asked, result, now)
         return result
 
-    def _weights(self) -> Weights:
+    def inputs(self, query: Query, judged: Sequence[str]) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
+        """The candidates of ``query`` and the ``judged`` creators, with every part of each on 0-1; nothing is noted."""
+        encoder = registry.encoder(self._settings.encoder)
+        return self._fresh_index().inputs(self._completed(query), encoder, judged)
+
+    def _completed(self, query: Query) -> Query:
+        """``query`` with what this workspace knows: weights, hidden creators, lists and notes."""
+        own = kept(self.lake, with_lists=bool(query.filters.lists))
+        note = query.filters.note
+        return replace(
+            query,
+            weights=self.weights() if query.weights == Weights() else query.weights,
+            hidden=own.hidden,
+            members=own.lists,
+            noted=noted(self.lake, note) if note is not None else (),
+        )
+
+    def weights(self) -> Weights:
+        """The weights of the settings. Raises ConfigError."""
         try:
             return Weights(**self._settings.search_weights)
         except TypeError as error:
@@ -79,19 +93,19 @@ class Searcher:
 
     def _fresh_index(self) -> Index:
         """The index in use, renewed first if the tables went on or it is damaged, unless a run is about to do that."""
-        seen = (self._lake.snapshot, current_name(self._folder))
+        seen = (self.lake.snapshot, current_name(self._folder))
         if self._index is None or seen != self._seen:
             self._bring_up_to_date()
             if self._index is None or self._index.version != current_name(self._folder):
                 self._index = Index(self._folder)
-            is_done = is_fresh(self._lake, self._folder)
-            self._seen = (self._lake.snapshot, self._index.version) if is_done else None
+            is_done = is_fresh(self.lake, self._folder)
+            self._seen = (self.lake.snapshot, self._index.version) if is_done else None
         return self._index
 
     def _bring_up_to_date(self) -> None:
-        if is_fresh(self._lake, self._folder):
+        if is_fresh(self.lake, self._folder):
             return
-        if not self._lake.value("select count(*) from creators"):
+        if not self.lake.value("select count(*) from creators"):
             raise UsageError(
                 "there are no creators to search yet: `igtool enrich CSV` or `igtool import PATH` brings some"
             )
@@ -102,7 +116,7 @@ class Searcher:
         self._told(f"the search index {why}: it is made anew")
         try:
             label = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-            renew_index(self._lake, self._folder, label=label)
+            renew_index(self.lake, self._folder, label=label)
         except LockedError:
             if why != "is older than the tables":
                 raise

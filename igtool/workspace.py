@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from igtool.enrich import EnrichOptions, Summary
+    from igtool.search.answer import SearchResult
     from igtool.search.filters import Filters
-    from igtool.search.query import SearchResult
     from igtool.searching import Searcher
 
 
@@ -86,11 +86,11 @@ class Workspace:
     ) -> SearchResult:
         """Creators ranked for ``text``, with the parts of each score, reasons and the age of the data (DESIGN §6).
 
-        See `igtool.search.query.Query` for what can be asked, and `igtool.search.filters.make_filters` for filters as
+        See `igtool.search.answer.Query` for what can be asked, and `igtool.search.filters.make_filters` for filters as
         people type them. The index is brought up to date first; it stays open for the next search.
         """
+        from igtool.search.answer import Query
         from igtool.search.filters import Filters
-        from igtool.search.query import Query
 
         query = Query(text, filters or Filters(), limit, literal=literal, like=like, sort=sort)
         return self.searcher.search(query)

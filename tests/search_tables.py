@@ -14,8 +14,9 @@ import pyarrow as pa
 from igtool.arrow import arrow_schema
 from igtool.encoders.base import Encoder, Vectors
 from igtool.schema import TABLES
+from igtool.search.answer import Query
 from igtool.search.build import build_index
-from igtool.search.query import Index, Query
+from igtool.search.query import Index
 from igtool.views import VIEWS
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -16,8 +16,8 @@ from igtool.errors import IntegrityError
 from igtool.files import WriterLock
 from igtool.journal import Journal
 from igtool.lake import Lake
+from igtool.search.answer import Query
 from igtool.search.folder import current_index, current_name
-from igtool.search.query import Query
 from igtool.session import open_session
 from igtool.settings import load
 from igtool.workspace import Workspace

@@ -51,8 +51,8 @@ def search_command(
     must stand one after the other, word* is the beginning of a word, @handle names a creator. Without a text, filters
     alone; without both, everyone by quality.
     """
+    from igtool.search.answer import Query
     from igtool.search.filters import make_filters
-    from igtool.search.query import Query
 
     asked = {name: given.pop(name) for name in ("like", "literal", "sort", "limit")}
     given["tags"] = given.pop("tag")

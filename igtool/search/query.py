@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from igtool.encoders.base import Encoder
 from igtool.errors import ConfigError, UsageError
+from igtool.search.answer import Hit, Query, SearchResult
 from igtool.search.columns import Columns, Scope, age_days
 from igtool.search.filters import Filters
 from igtool.search.folder import checked_manifest, current_index
-from igtool.search.grammar import Span, parse_query
+from igtool.search.grammar import parse_query
 from igtool.search.keywords import KeywordQuery, Keywords
 from igtool.search.reasons import reasons
-from igtool.search.score import PARTS, VECTOR_FIELDS, Weights, combine, cosine_input, keyword_input, quality_input
+from igtool.search.score import PARTS, VECTOR_FIELDS, combine, cosine_input, keyword_input, quality_input
 from igtool.search.vectors import VectorLeg
 from igtool.search.words import normalized
 
@@ -40,90 +41,6 @@ LOGGED = 100
 """Best candidates that a search remembers for learning weights."""
 SORTS = ("relevance", "quality", "followers", "growth")
 _ALIKE = {"ig_bio": "yt_bio", "yt_bio": "ig_bio", "ig_captions": "yt_content", "yt_content": "ig_captions"}
-
-
-@dataclass(frozen=True)
-class Query:
-    """What is asked: free ``text``, ``filters``, at most ``limit`` results in the order of ``sort``.
-
-    Filters are also read out of the text, unless ``literal``; ``filters`` goes before them. ``like`` is a text, or a
-    creator (``@handle``), that results are to be near in meaning. ``hidden`` creators never appear; ``members`` gives
-    the creators of each list that ``filters.lists`` may name, ``noted`` those that ``filters.note`` speaks of.
-    """
-
-    text: str = ""
-    filters: Filters = field(default_factory=Filters)
-    limit: int = 10
-    literal: bool = False
-    like: str | None = None
-    sort: str = "relevance"
-    weights: Weights = field(default_factory=Weights)
-    hidden: Collection[str] = ()
-    members: Mapping[str, Collection[str]] = field(default_factory=dict)
-    noted: Collection[str] = ()
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One creator found. ``parts`` are weighted contributions that add up to ``final_score`` exactly.
-
-    ``inputs``: what each part rests on, 0-1, and None where the creator lacks it or it was not asked for.
-    """
-
-    creator_id: str
-    handle: str | None
-    name: str | None
-    final_score: float
-    parts: dict[str, float]
-    reasons: list[str]
-    data_age_days: int | None
-    platforms: list[str]
-    followers_count: int | None
-    growth: float | None
-    primary_niche: str | None
-    summary: str | None
-    inputs: dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """Ranked creators, with the filters that were applied and the pieces of the text they were read from.
-
-    ``text`` is what was searched for besides the filters; ``corrected`` words were taken for others; ``notes`` say what
-    else a user should know. ``candidates`` counts the creators scored exactly, and ``ranked`` holds the ids and parts
-    of the best of them. ``index`` tells of which commit of the lake the answer is.
-    """
-
-    query: str
-    text: str
-    filters: Filters
-    understood: list[Span]
-    corrected: dict[str, str]
-    notes: list[str]
-    results: list[Hit]
-    candidates: int
-    weights: Weights
-    index: dict[str, Any]
-    ranked: list[tuple[str, dict[str, float]]]
-
-    def document(self, *, explain: bool = False) -> dict[str, Any]:
-        """The JSON document of DESIGN §11; ``explain`` adds inputs and weights."""
-        results = [
-            {name: value for name, value in vars(hit).items() if explain or name != "inputs"} for hit in self.results
-        ]
-        more = {"weights": vars(self.weights), "candidates": self.candidates} if explain else {}
-        return {
-            "command": "search",
-            "query": self.query,
-            "text": self.text,
-            "filters": self.filters.as_dict(),
-            "understood": [{"text": span.text, "means": span.means.as_dict()} for span in self.understood],
-            "corrected": self.corrected,
-            "notes": self.notes,
-            "index": self.index,
-            **more,
-            "results": results,
-        }
 
 
 @dataclass(frozen=True)
@@ -157,6 +74,18 @@ class Index:
         self.legs = {name: VectorLeg(path, name, self.columns.alive) for name in manifest["vectors"]}
         self._quality = _quality(self.columns.scope(None))
         self._other = ThreadPoolExecutor(1, thread_name_prefix="search")
+
+    def inputs(
+        self, query: Query, encoder: Encoder | None, judged: Collection[str] = ()
+    ) -> tuple[list[str], dict[str, Numbers]]:
+        """The candidates of ``query``, with those ``judged`` besides, by creator_id, and every part of each on 0-1."""
+        said = normalized(query.text[:MAX_QUERY_CHARACTERS]).strip()
+        rest, parsed, _ = (said, Filters(), []) if query.literal else parse_query(said)
+        wanted = query.filters.over(parsed).resolved(self._known(parsed, query))
+        asked = self._asked(rest, query, encoder)
+        rows = self._rows(asked, self._allowed(wanted, query, asked), query)
+        rows = np.union1d(rows, self.columns.rows_of(judged))
+        return self.columns.ids(rows), self._inputs(asked, rows)
 
     def search(self, query: Query, *, encoder: Encoder | None, now: datetime) -> SearchResult:
         """The best creators for ``query`` among those that meet every filter; see ``search``."""
