@@ -34,6 +34,7 @@ _SNAPSHOT_RETENTION_DAYS = 30
 _CLEANUP_MARGIN_DAYS = 1
 _UPKEEP_COMMITS = 32
 _STREAMED_ROWS = 64
+_BATCH_ROWS = 8_192
 
 
 class Reader(Protocol):
@@ -41,6 +42,10 @@ class Reader(Protocol):
 
     def arrow(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The result of ``query`` with bound ``parameters``."""
+        ...
+
+    def batches(self, query: str, parameters: Sequence[object] = ()) -> Iterator[pa.RecordBatch]:
+        """The same part by part, so that it need not fit into memory; nothing else is asked meanwhile."""
         ...
 
 
@@ -166,6 +171,16 @@ class Lake(LakeTables):
         """The result of ``query`` as an Arrow table."""
         with translated(self.folder):
             return self._connection.execute(query, list(parameters)).to_arrow_table()
+
+    def batches(self, query: str, parameters: Sequence[object] = ()) -> Iterator[pa.RecordBatch]:
+        """The result of ``query`` part by part; nothing else is asked meanwhile."""
+        cursor = self._connection.cursor()
+        try:
+            with translated(self.folder):
+                cursor.execute("use lake")
+                yield from cursor.sql(query, params=list(parameters)).to_arrow_reader(_BATCH_ROWS)
+        finally:
+            cursor.close()
 
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """The result of ``query`` as dicts by column name."""

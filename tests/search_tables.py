@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,10 @@ class Tables:
     def arrow(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The result as an Arrow table."""
         return self.connection.execute(query, list(parameters)).to_arrow_table()
+
+    def batches(self, query: str, parameters: Sequence[object] = ()) -> Iterator[pa.RecordBatch]:
+        """The same part by part."""
+        yield from self.arrow(query, parameters).to_batches(max_chunksize=1_000)
 
 
 def add_person(tables: Tables, person: Person, encoder: Encoder | None = None, **changed: Any) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from igtool.errors import IgtoolError, IntegrityError
 from igtool.files import WriterLock
 from igtool.lake import Lake, Reader
-from igtool.search.columns import Columns, write_columns
+from igtool.search.columns import Columns, facts_of, write_columns
 from igtool.search.folder import (
     checked_manifest,
     current_index,
@@ -149,11 +148,11 @@ def _build(reader: Reader, folder: Path, known: pa.Table) -> dict[str, Any]:
     counts: dict[str, int] = {}
     dimension: int | None = None
     for name in VECTOR_FIELDS:
-        owners, vectors = vectors_of(reader, name, None)
-        if owners:
+        rows, vectors = vectors_of(reader, name, ids, None)
+        if len(rows):
             dimension = _one_size(dimension, vectors, name)
-            write_vectors(folder, name, _rows_of(owners, ids), vectors)
-            counts[name] = len(owners)
+            write_vectors(folder, name, rows, vectors)
+            counts[name] = len(rows)
     return {"creators": len(ids), "dimension": dimension, "vectors": counts}
 
 
@@ -239,11 +238,10 @@ def _renew_vectors(
     counts: dict[str, int] = {}
     dimension = before["dimension"]
     for name in VECTOR_FIELDS:
-        owners, vectors = vectors_of(reader, name, ids.to_pylist())
-        if owners:
+        places, vectors = vectors_of(reader, name, ids, ids.to_pylist())
+        if len(places):
             dimension = _one_size(dimension, vectors, name)
-            places = rows[_rows_of(owners, ids)]
-            (add_vectors if name in before["vectors"] else write_vectors)(folder, name, places, vectors)
+            (add_vectors if name in before["vectors"] else write_vectors)(folder, name, rows[places], vectors)
         if (folder / f"{name}.rows.npy").exists():
             stored = np.load(folder / f"{name}.rows.npy")
             counts[name] = int(alive[stored].sum())
@@ -267,13 +265,7 @@ def _add_texts(writer: KeywordWriter, creators: pa.Table, rows: Rows) -> None:
         documents = {name: [normalized(text or "") for text in part[source].to_pylist()]
                      for name, source in columns.items()}  # fmt: skip
         documents["handle"] = [normalized(" ".join(many)) for many in handles]
-        writer.add(rows[start : start + _SLICE], handles, documents)
-
-
-def _rows_of(ids: Sequence[str], all_ids: Any) -> Rows:
-    """Where each of ``ids`` stands in ``all_ids``."""
-    places: Rows = pc.index_in(pa.array(ids, pa.string()), value_set=all_ids).to_numpy(zero_copy_only=False)
-    return places.astype(np.int64)
+        writer.add(rows[start : start + _SLICE], handles, facts_of(part), documents)
 
 
 def _with_rows(scopes: pa.Table, ids: Any, rows: Rows) -> pa.Table:

@@ -24,6 +24,7 @@ Numbers = NDArray[np.float64]
 _NUMBERS = ("followers_count", "engagement_rate", "silent_days", "posts_per_week", "growth")
 _SHOWN = ("creator_id", "handle", "name", "platforms", "language", "country", "primary_niche", "secondary_niches",
           "content_style", "summary", "is_verified", "tags", "approved_tags")  # fmt: skip
+_FACTS = {"niche": "primary_niche", "style": "content_style", "language": "language", "country": "country"}
 _CODED = ("language", "country", "primary_niche", "content_style")
 
 
@@ -58,6 +59,30 @@ def _save(table: pa.Table, path: Path) -> None:
     whole = table.unify_dictionaries().combine_chunks()
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, whole.schema) as writer:
         writer.write_table(whole)
+
+
+def facts_of(creators: pa.Table) -> list[list[str]]:
+    """What each creator can be narrowed by, as one text a fact: `country=ES`."""
+    columns = {name: creators[source].to_pylist() for name, source in _FACTS.items()}
+    columns["niche"] = [
+        [first, *more] if first else more
+        for first, more in zip(columns["niche"], creators["secondary_niches"].to_pylist(), strict=True)
+    ]
+    return [
+        [
+            f"{name}={value}"
+            for name, cell in zip(columns, row, strict=True)
+            for value in (cell if isinstance(cell, list) else [cell])
+            if value is not None
+        ]
+        for row in zip(*columns.values(), strict=True)
+    ]
+
+
+def facts_asked(filters: Filters) -> list[list[str]]:
+    """Groups of such texts: who meets ``filters`` has one of each."""
+    asked = {"niche": filters.niche, "style": filters.style, "language": filters.language, "country": filters.country}
+    return [[f"{name}={value}" for value in values] for name, values in asked.items() if values]
 
 
 class Columns:

@@ -77,8 +77,14 @@ class KeywordWriter:
             for row in rows.tolist():
                 self._writer.delete_documents_by_query(Query.term_query(self._before.schema, "row", row))
 
-    def add(self, rows: Rows, handles: Sequence[Sequence[str]], documents: Mapping[str, Sequence[str]]) -> None:
-        """The texts of ``rows``: their handles, and the normalised text of each of FIELDS."""
+    def add(
+        self,
+        rows: Rows,
+        handles: Sequence[Sequence[str]],
+        facts: Sequence[Sequence[str]],
+        documents: Mapping[str, Sequence[str]],
+    ) -> None:
+        """The texts of ``rows``: their handles, facts to be narrowed by, and the normalised text of each of FIELDS."""
         flat = flat_texts(documents)
         cut = self._lexicon.cut(flat, max(MOST_WORDS.values()))
         ids, lengths = _shortened(cut.ids, cut.lengths.reshape(len(rows), len(FIELDS)))
@@ -91,6 +97,8 @@ class KeywordWriter:
             document.add_unsigned("row", row)
             for handle in handles[number]:
                 document.add_text("handle", normalized(handle).lower())
+            for fact in facts[number]:
+                document.add_text("facts", fact)
             texts = flat[number * width : (number + 1) * width]
             document.add_text("text", "\n".join(texts[place] for place, weight in weighted for _ in range(weight)))
             self._writer.add_document(document)
@@ -118,6 +126,7 @@ def _schema() -> Any:
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("row", indexed=True, fast=True)
     builder.add_text_field("handle", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("facts", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("text", tokenizer_name="words", index_option="freq")
     return builder.build()
 
@@ -216,22 +225,40 @@ class Keywords:
         named = np.fromiter(query.bonus, dtype=np.int64, count=len(query.bonus))
         return np.unique(np.concatenate([named, *(self._having(word.ids) for word in query.words)]))
 
-    def top(self, query: KeywordQuery, allowed: Mask, k: int) -> Rows:
-        """Rows among which the ``k`` best of the allowed ones are, by words or by name."""
+    def top(self, query: KeywordQuery, allowed: Mask, k: int, facts: Sequence[Sequence[str]] = ()) -> Rows:
+        """Rows among which the ``k`` best of the allowed ones are, by words or by name.
+
+        ``facts``: of each of these groups every allowed row has one, which lets tantivy pass over the others.
+        """
         named = np.fromiter(query.bonus, dtype=np.int64, count=len(query.bonus))
         named = named[allowed[named]]
         if query.candidates is None:
             return named
-        count = int(allowed.sum())
-        fetch = min(int(1.2 * k * len(allowed) / max(count, 1)), self._creators)
+        count = int(np.count_nonzero(allowed))
+        wide, among = self._narrowed(query.candidates, facts)
+        fetch = min(int(1.2 * k * max(among, count) / max(count, 1)), self._creators)
         if count * self.texts.mean_words * _READ_S < fetch * _FETCH_S:
             return np.union1d(named, self._best_of(query, np.flatnonzero(allowed), k))
         while True:
-            rows = self._rows(query.candidates, fetch)
+            rows = self._rows(wide, fetch)
             kept = rows[allowed[rows]]
             if len(kept) >= k or len(rows) < fetch:
                 return np.union1d(named, kept[:k])
             fetch *= 8
+
+    def _narrowed(self, query: Any, facts: Sequence[Sequence[str]]) -> tuple[Any, int]:
+        """``query`` among the rows with the rarest of ``facts``, and about how many those are."""
+        if not facts:
+            return query, self._creators
+        sizes = [sum(self._searcher.doc_freq("facts", fact) for fact in group) for group in facts]
+        among = [
+            Query.boolean_query(
+                [(Occur.Should, Query.term_query(self.schema, "facts", fact, "basic")) for fact in group]
+            )
+            for group in facts
+        ]
+        clauses = [(Occur.Must, query), *((Occur.Must, Query.const_score_query(one, 0.0)) for one in among)]
+        return Query.boolean_query(clauses), min(sizes)
 
     def _best_of(self, query: KeywordQuery, rows: Rows, k: int) -> Rows:
         scores = self.texts.scores(query.words, rows)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from igtool.encoders.base import Encoder
 from igtool.errors import ConfigError, UsageError
 from igtool.search.answer import Hit, Query, SearchResult
-from igtool.search.columns import Columns, Scope, age_days
+from igtool.search.columns import Columns, Scope, age_days, facts_asked
 from igtool.search.filters import Filters
 from igtool.search.folder import checked_manifest, current_index
 from igtool.search.grammar import parse_query
@@ -83,7 +83,7 @@ class Index:
         rest, parsed, _ = (said, Filters(), []) if query.literal else parse_query(said)
         wanted = query.filters.over(parsed).resolved(self._known(parsed, query))
         asked = self._asked(rest, query, encoder)
-        rows = self._rows(asked, self._allowed(wanted, query, asked), query)
+        rows = self._rows(asked, self._allowed(wanted, query, asked), query, facts_asked(wanted))
         rows = np.union1d(rows, self.columns.rows_of(judged))
         return self.columns.ids(rows), self._inputs(asked, rows)
 
@@ -98,7 +98,7 @@ class Index:
         wanted = query.filters.over(parsed).resolved(self._known(parsed, query))
         asked = self._asked(rest, query, encoder)
         allowed = self._allowed(wanted, query, asked)
-        rows = self._rows(asked, allowed, query)
+        rows = self._rows(asked, allowed, query, facts_asked(wanted))
         inputs = self._inputs(asked, rows)
         parts, final = combine(inputs, query.weights)
         order = self._order(rows, final, query)
@@ -189,24 +189,25 @@ class Index:
         if not found and self.columns.count:
             for name in wanted.as_dict():
                 others = replace(wanted, **{name: getattr(Filters(), name)})
-                if count := int(self._allowed(others, query, asked).sum()):
+                if count := int(np.count_nonzero(self._allowed(others, query, asked))):
                     notes.append(f"without {name} there would be {count:,}")
             if asked.keywords.phrases:
                 notes.append("nobody says the quoted words one after the other")
         return notes
 
-    def _rows(self, asked: _Asked, allowed: Mask, query: Query) -> Rows:
+    def _rows(self, asked: _Asked, allowed: Mask, query: Query, facts: Sequence[Sequence[str]]) -> Rows:
         """The candidates, ascending: of few creators all, else the union of the best of every leg."""
-        rows: Rows = np.flatnonzero(allowed)
-        if len(rows) <= SCORE_ALL:
-            return rows
+        if np.count_nonzero(allowed) <= SCORE_ALL:
+            few: Rows = np.flatnonzero(allowed)
+            return few
         k = max(query.limit, CANDIDATES)
         if not asked.asks:
             values = self._sorted_by(query)
+            rows = np.flatnonzero(allowed)
             return rows if query.sort != "relevance" else np.sort(_best(values, rows, max(k, LOGGED)))
         found = self._side_by_side(
             [
-                lambda: self.keywords.top(asked.keywords, allowed, k),
+                lambda: self.keywords.top(asked.keywords, allowed, k, facts),
                 *(
                     lambda name=name, vector=vector: self.legs[name].top(vector, allowed, k)
                     for name, vector in asked.vectors.items()

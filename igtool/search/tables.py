@@ -5,16 +5,21 @@ Every query takes the ids of the creators it is asked for, or None for all of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from igtool.errors import ConfigError, IntegrityError
 from igtool.lake import Reader
 from igtool.search.filters import GROWTH_DAYS
+
+Answer = TypeVar("Answer")
+
+_BLOCK = 20_000
 
 RECENT_ITEMS = 20
 """Newest items of each account whose text is searched and whose rhythm is measured."""
@@ -113,7 +118,6 @@ _FIELD_VECTORS = """
     select m.creator_id, coalesce(m.followers_count, 0) as followers_count, e.vector
     from embeddings e join members m on m.account_id = e.owner_id
     where e.field = ? and e.vector is not null
-    order by m.creator_id, m.account_id
 """
 
 # Sums of hashes do not depend on order and need no sorting of a million lists.
@@ -147,20 +151,20 @@ _FINGERPRINTS = """
 """
 
 
-def _asked(reader: Reader, query: str, creators: Sequence[str] | None, *more: object) -> pa.Table:
+def _asked(ask: Callable[..., Answer], query: str, creators: Sequence[str] | None, *more: object) -> Answer:
     chosen = _CHOSEN.format(recent=RECENT_ITEMS)
     ids = None if creators is None else list(creators)
-    return reader.arrow(query.format(chosen=chosen, growth_days=GROWTH_DAYS), (ids, ids, *more))
+    return ask(query.format(chosen=chosen, growth_days=GROWTH_DAYS), (ids, ids, *more))
 
 
 def creators_of(reader: Reader, creators: Sequence[str] | None) -> pa.Table:
     """Metadata and searched texts, one row a creator, ascending by ``creator_id``."""
-    return _asked(reader, _CREATORS, creators)
+    return _asked(reader.arrow, _CREATORS, creators)
 
 
 def scopes_of(reader: Reader, creators: Sequence[str] | None) -> pa.Table:
     """Numbers of each creator over all accounts (``platform`` NULL) and over those on each platform."""
-    return _asked(reader, _SCOPES, creators)
+    return _asked(reader.arrow, _SCOPES, creators)
 
 
 def fingerprints(reader: Reader) -> pa.Table:
@@ -180,34 +184,45 @@ def model_of(reader: Reader) -> str | None:
     return names[0] if names else None
 
 
-def vectors_of(reader: Reader, field: str, creators: Sequence[str] | None) -> tuple[list[str], NDArray[np.float32]]:
-    """Ids of the creators that have the field, ascending, and their unit vectors.
+def vectors_of(
+    reader: Reader, field: str, ids: Any, creators: Sequence[str] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Which of ``ids`` (an Arrow column of creators) have the field, as places in it, and their unit vectors.
 
     Of several accounts of a platform the mean is taken, weighted by followers. Raises IntegrityError if vectors are of
     several sizes or no numbers.
     """
-    table = _asked(reader, _FIELD_VECTORS, creators, field)
-    vectors = _matrix(table["vector"], field)
-    owners: Any = table["creator_id"].combine_chunks().dictionary_encode()
-    places = owners.indices.to_numpy(zero_copy_only=False)
-    ids: list[str] = owners.dictionary.to_pylist()
-    if len(ids) < len(places):
-        weights = table["followers_count"].to_numpy().astype(np.float32) + 1
-        pooled = np.zeros((len(ids), vectors.shape[1]), dtype=np.float32)
-        np.add.at(pooled, places, vectors * weights[:, None])
-        vectors = pooled
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return ids, vectors / np.maximum(lengths, 1e-12)
+    sums: NDArray[np.float32] | None = None
+    there = np.zeros(len(ids), dtype=bool)
+    for batch in _asked(reader.batches, _FIELD_VECTORS, creators, field):
+        vectors = _matrix(batch.column("vector"), field)
+        if not len(vectors):
+            continue
+        if sums is None:
+            sums = np.zeros((len(ids), vectors.shape[1]), dtype=np.float32)
+        if vectors.shape[1] != sums.shape[1]:
+            raise _bad_vectors(field)
+        weights = batch.column("followers_count").to_numpy().astype(np.float32) + 1
+        places = pc.index_in(batch.column("creator_id"), value_set=ids).to_numpy().astype(np.int64)
+        there[places] = True
+        np.add.at(sums, places, vectors * weights[:, None])
+    if sums is None:
+        return np.empty(0, dtype=np.int64), np.empty((0, 0), dtype=np.float32)
+    for start in range(0, len(sums), _BLOCK):
+        block = sums[start : start + _BLOCK]
+        block /= np.maximum(np.linalg.norm(block, axis=1, keepdims=True), 1e-12)
+    return np.flatnonzero(there), sums if there.all() else sums[there]
 
 
-def _matrix(column: Any, field: str) -> NDArray[np.float32]:
-    values = column.combine_chunks()
-    if isinstance(values, pa.ChunkedArray):
-        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], type=values.type)
+def _matrix(values: Any, field: str) -> NDArray[np.float32]:
     flat = values.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
     lengths = np.diff(values.offsets.to_numpy())
     if len(values) and ((lengths != lengths[0]).any() or lengths[0] == 0 or not np.isfinite(flat).all()):
-        raise IntegrityError(
-            f"the stored vectors of {field} differ in size or are no numbers: run `igtool run embed --force`"
-        )
+        raise _bad_vectors(field)
     return np.ascontiguousarray(flat.reshape(len(values), -1) if len(values) else flat.reshape(0, 0))
+
+
+def _bad_vectors(field: str) -> IntegrityError:
+    return IntegrityError(
+        f"the stored vectors of {field} differ in size or are no numbers: run `igtool run embed --force`"
+    )

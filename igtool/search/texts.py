@@ -19,6 +19,8 @@ FIELDS = {"handle": 3, "name": 3, "category": 1, "topics": 2, "bio": 2, "caption
 """Text field to its weight: a word in a handle says more than one among many captions."""
 MOST_WORDS = {"handle": 100, "name": 100, "category": 50, "topics": 200, "bio": 1_000, "captions": 3_000}
 """So many words of a field are searched at most."""
+_AT_ONCE = 1_000
+"""Rows whose words are looked through together: so many stay in the cache."""
 K1, B = 1.2, 0.75
 """Saturation and length normalisation of BM25, at the values that Lucene and tantivy use."""
 
@@ -128,6 +130,9 @@ class Texts:
 
     def scores(self, sought: Sequence[Sought], rows: Rows, counts: NDArray[np.int64] | None = None) -> Numbers:
         """BM25F of ``rows`` (Robertson, Zaragoza and Taylor 2004): fields are weighted and summed before saturation."""
+        if counts is None and len(rows) > _AT_ONCE:
+            parts = [rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE)]
+            return np.concatenate([self.scores(sought, part) for part in parts])
         if counts is None:
             counts = self.frequencies(sought, rows)
         norm = 1 - B + B * self.lengths[rows] / self._mean

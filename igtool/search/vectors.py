@@ -119,7 +119,7 @@ class VectorLeg:
 
     def _nearest_places(self, query: Vectors, allowed: Mask) -> Rows:
         mine = allowed if self._in_order else np.append(allowed, False)[self._rows]
-        count = int(mine.sum())
+        count = int(np.count_nonzero(mine))
         if self._scan is None or count <= _RESCORED:
             return np.flatnonzero(mine)
         selector = None if count == len(mine) else faiss.IDSelectorBitmap(np.packbits(mine, bitorder="little"))
