@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.niche import Evidence, Reader, calibration_error, predictions
+from benchmarks.niche import ITEMS, Evidence, Reader, calibration_error, item_text, predictions
 from benchmarks.niche_sets import REALDATA, SETS, YOUTUBE, Classes, Creator
 from benchmarks.train_niches import Channel, encoded, read_channels, train
 from igtool.calibration import FILE, Platt
@@ -46,13 +46,13 @@ def of_training(
 ) -> Outcomes:
     """Channels with three titles and more, or names alone, each by the head that has not seen it."""
     names = encoded([channel.name for channel in channels], encoder, folder)
-    content = encoded([channel.content for channel in channels], encoder, folder)
-    known = dict(zip([c.name for c in channels], names, strict=True)) | dict(
-        zip([c.content for c in channels], content, strict=True)
+    titles = sorted({item_text(title) for channel in channels for title in channel.titles[:ITEMS]})
+    known = dict(zip(titles, encoded(titles, encoder, folder), strict=True)) | dict(
+        zip([c.name for c in channels], names, strict=True)
     )
     parts = []
     for fold, head in enumerate(heads):
-        least, shown = (3, 20) if kind == "items" else (1, 0)
+        least, shown = (3, ITEMS) if kind == "items" else (1, 0)
         unseen = [c for c in channels if c.fold == fold and len(c.titles) >= least and c.category in YOUTUBE]
         creators = [Creator(c.name, {c.category}, c.name, c.titles[:shown]) for c in unseen]
         reader = Reader(encoder, head, known)

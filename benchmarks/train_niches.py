@@ -65,7 +65,7 @@ class Channel:
 
     @property
     def content(self) -> str:
-        """Its titles as the embed stage joins them."""
+        """Its titles in one text: a head that learns from pooled titles does no better on them (docs/benchmarks.md)."""
         return "\n".join(title[:80] for title in self.titles[:20])[:1000]
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from igtool.asking.encoding import open_encoder
 from igtool.asking.opening import provider_of, questions_at_once
 from igtool.description import PromptOptions
 from igtool.errors import ConfigError, UsageError
@@ -28,13 +29,26 @@ NAMES = (
     "index",
     "export",
 )
-_INDEXED = ("accounts", "content_items", "creators", "creator_links", "embeddings", "profiles", "niches")
+_INDEXED = (
+    "accounts",
+    "content_items",
+    "creators",
+    "creator_links",
+    "embeddings",
+    "embedding_models",
+    "profiles",
+    "niches",
+)
 
 
 def stages_of(settings: Settings, names: Sequence[str] = ()) -> list[Stage]:
     """The named stages that need no language model, with their options; all of them if none is named."""
-    stages: list[Stage] = [Normalize(), Drift(), Embed(EmbedOptions(settings.encoder)), Resolve(), Analyze()]
+    stages: list[Stage] = [Normalize(), Drift(), Embed(_embed_options(settings)), Resolve(), Analyze()]
     return [stage for stage in stages if not names or stage.name in names]
+
+
+def _embed_options(settings: Settings) -> EmbedOptions:
+    return EmbedOptions(open_encoder(settings).model, settings.embedding_items)
 
 
 def passes_of(settings: Settings, names: Sequence[str] = ()) -> list[list[Stage]]:
@@ -45,7 +59,7 @@ def passes_of(settings: Settings, names: Sequence[str] = ()) -> list[list[Stage]
     """
     described = describe_stage(settings)
     second: list[Stage] = [described, Analyze()] if described is not None else []
-    third: list[Stage] = [EmbedStyle(EmbedOptions(settings.encoder)), insights_stage(settings)]
+    third: list[Stage] = [EmbedStyle(_embed_options(settings)), insights_stage(settings)]
     further = [[stage for stage in stages if not names or stage.name in names] for stages in (second, third)]
     return [stages_of(settings, names), *further]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -28,9 +27,3 @@ def load(family: str, name: str) -> Any:
         return found[name].load()
     except ImportError as error:
         raise ConfigError(f"the {shown} {name} misses a package: {error}") from error
-
-
-@lru_cache(maxsize=2)
-def encoder(name: str) -> Any:
-    """The encoder ``name``, made once per process: its engine, and what is encoded with it, take seconds to load."""
-    return load("encoders", name)()

@@ -72,11 +72,11 @@ class Workspace:
 
     def search(self, text: str, filters: Filters | None = None, *, limit: int = 10) -> SearchResult:
         """Creators ranked for ``text``, with the parts of each score and the reasons (DESIGN §6)."""
-        from igtool import registry
+        from igtool.asking.encoding import open_encoder
         from igtool.search.filters import Filters
         from igtool.search.query import search
 
-        encoder = registry.encoder(self.settings.encoder)
+        encoder = open_encoder(self.settings)
         folder = self.settings.data / "index"
         return search(folder, text, filters=filters or Filters(), limit=limit, encoder=encoder, now=datetime.now(UTC))
 

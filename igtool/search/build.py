@@ -125,7 +125,7 @@ _SCOPES = """
 
 _FIELD_VECTORS = """
     with {rows}
-    select m."row", e.vector from embeddings e join members m on m.account_id = e.owner_id
+    select m."row", e.vector from current_embeddings e join members m on m.account_id = e.owner_id
     where e.field = ? and e.vector is not null
     qualify row_number() over (
         partition by m."row" order by m.followers_count desc nulls last, m.account_id
@@ -183,7 +183,7 @@ def _result(manifest: dict[str, Any], *, skipped: bool) -> BuildResult:
 
 def _model(reader: Reader) -> str | None:
     """The one model of all vectors; None without vectors."""
-    models = reader.arrow("select distinct model from embeddings where vector is not null order by model")
+    models = reader.arrow("select distinct model from current_embeddings where vector is not null order by model")
     names = [str(name) for name in models["model"].to_pylist()]
     if len(names) > 1:
         raise ConfigError(
