@@ -79,7 +79,10 @@ class Charged(Encoder):
             known = ledger.vectors(self.model, by_hash)
             new = [text for sha256, text in by_hash.items() if sha256 not in known]
             most = self._hosted.most_texts
-            self._ask_all([new[start : start + most] for start in range(0, len(new), most)], ledger)
+            try:
+                self._ask_all([new[start : start + most] for start in range(0, len(new), most)], ledger)
+            finally:
+                self._hosted.provider.close()  # nobody else knows when the last text was asked for
             known |= ledger.vectors(self.model, [_sha256(text) for text in new])
         return unit([np.frombuffer(known[_sha256(text)], dtype="<f2") for text in texts])
 

