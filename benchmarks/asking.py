@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.llm_torture import process, told
-from igtool.asking import encoding
+from igtool import registry
 from igtool.lake import Lake
 from igtool.pipeline import run_stages
 from igtool.session import open_session
@@ -63,13 +63,13 @@ def igtool(workspace: Path, *arguments: str) -> Run:
 def prepare(workspace: Path, count: int) -> None:
     """A workspace in which every stage is done that needs no model, with vectors that cost nothing."""
     cheap = Cheap()
-    usual, encoding._made = encoding._made, lambda *_: cheap  # type: ignore[assignment]
+    usual, registry.encoder = registry.encoder, lambda *_: cheap  # type: ignore[assignment]
     try:
         with open_session(load(workspace), "prepare", lambda: False) as session:
             store(session.lake, creators(count))
             run_stages(session)
     finally:
-        encoding._made = usual
+        registry.encoder = usual
 
 
 def show(benchmark: str, **figures: Any) -> None:

@@ -57,7 +57,8 @@ def serve_runs() -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     import openai  # noqa: F401 - takes a second, once
 
-    from igtool.asking import asker, encoding
+    from igtool import registry
+    from igtool.asking import asker
     from igtool.asking.batches import Batches
     from igtool.language import identify
     from igtool.llms.prices import from_table
@@ -70,7 +71,7 @@ def serve_runs() -> None:
     describe_stage(Settings(provider="openai"))
     from_table("openai", "gpt-4o-mini")
     identify("whatever is loaded here is not loaded by each child")
-    encoding._made = lambda *_: cheap
+    registry.encoder = lambda *_: cheap
     asker.Batches = partial(Batches, poll_s=0.02)
     for line in sys.stdin:
         job = json.loads(line)

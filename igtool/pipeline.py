@@ -20,7 +20,7 @@ from igtool.stages.base import Stage
 from igtool.stages.describe import Describe, DescribeOptions, Renewal
 from igtool.stages.drift import Drift
 from igtool.stages.embed import Embed, EmbedOptions, EmbedStyle
-from igtool.stages.insights import Insights, InsightsOptions, Reader
+from igtool.stages.insights import Insights, Reader
 from igtool.stages.normalize import Normalize
 from igtool.stages.resolve import Resolve
 
@@ -89,11 +89,10 @@ def describe_stage(settings: Settings) -> Describe | None:
 def insights_stage(settings: Settings) -> Insights:
     """The stage that reads conversations, with the language model of the settings if there is one."""
     provider = provider_of(settings)
-    options = InsightsOptions(encoder=settings.encoder)
     if provider is None:
-        return Insights(options)
+        return Insights()
     reader = Reader(provider.name, provider.model, always=settings.llm == "always")
-    return Insights(options, reader, questions_at_once(settings, provider))
+    return Insights(None, reader, questions_at_once(settings, provider))
 
 
 def run_stages(session: Session, names: Sequence[str] = (), *, force: bool = False) -> None:

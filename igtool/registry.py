@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -27,3 +29,9 @@ def load(family: str, name: str) -> Any:
         return found[name].load()
     except ImportError as error:
         raise ConfigError(f"the {shown} {name} misses a package: {error}") from error
+
+
+@lru_cache(maxsize=2)
+def encoder(name: str, options: Hashable = None) -> Any:
+    """The encoder ``name``, made once per process: its engine, and what is encoded with it, take seconds to load."""
+    return load("encoders", name)(options)

@@ -204,7 +204,7 @@ def open_encoder(settings: Settings, errand: Errand | None = None) -> Encoder:
 
     Of one behind a network the calls are charged to ``errand``.
     """
-    encoder = _made(settings.encoder, _options(settings))
+    encoder: Encoder = registry.encoder(settings.encoder, _options(settings))
     if not isinstance(encoder, OpenAIEncoder):
         return encoder
     limits = CallLimits(settings.llm_requests_per_minute, settings.llm_tokens_per_minute, settings.max_cost_usd)
@@ -213,12 +213,6 @@ def open_encoder(settings: Settings, errand: Errand | None = None) -> Encoder:
     charged = _charged(encoder, price, settings.cache, limits, concurrency, settings.max_wait_s)
     charged.errand = errand or Errand()
     return charged
-
-
-@lru_cache(maxsize=2)
-def _made(name: str, options: EncoderOptions) -> Encoder:
-    made: Encoder = registry.load("encoders", name)(options)
-    return made
 
 
 _charged = lru_cache(maxsize=2)(Charged)
