@@ -14,6 +14,8 @@ from igtool.schema import EXPORTED, TABLES
 
 _PERSONAL = {"accounts": ("emails",)}
 """Columns that stay here unless the user wants them in the files."""
+_VIEWS = {"embeddings": "current_embeddings"}
+"""Tables of which only what is in use goes out."""
 
 
 def export_tables(
@@ -48,7 +50,7 @@ def _write(lake: Lake, name: str, path: Path, hidden: Sequence[str]) -> None:
     target = str(temporary).replace("'", "''")
     try:
         lake.execute(
-            f"copy (select {shown} from {quote(name)} order by {keys}) to '{target}' (format parquet, compression zstd)"
+            f"copy (select {shown} from {quote(_VIEWS.get(name, name))} order by {keys}) to '{target}' (format parquet, compression zstd)"
         )
         fsync(temporary)
         temporary.replace(path)
