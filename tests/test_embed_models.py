@@ -108,7 +108,7 @@ def test_the_old_model_stays_until_the_new_one_is_complete(desk: Desk) -> None:
     desk.run(new)
     assert desk.shown() == dict.fromkeys(before, new.model)
     assert desk.models("embeddings") == desk.models("text_vectors") == {new.model}
-    assert len(new.asked) == len(set(new.asked)) == 6
+    assert len(new.asked) == len(set(new.asked)) == 7
     assert desk.lake.value("select count(*) from stage_rows where stage = 'embed'") == 4
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from igtool.pooling import BOUNDS, HALF_LIFE_DAYS, item_weights, pooled
+from igtool.pooling import BOUNDS, HALF_LIFE_DAYS, content_vector, item_weights, pooled
 
 DAY_US = 86_400_000_000
 COUNTS = st.lists(st.tuples(*(st.none() | st.integers(0, 10**12) for _ in range(3))).map(list), min_size=1, max_size=30)
@@ -50,3 +50,11 @@ def test_pooled_is_a_unit_vector() -> None:
     """The weighted mean has length 1; vectors that cancel out give no NaN."""
     assert pooled([[1, 0], [0, 1]], np.array([3.0, 4.0])).tolist() == pytest.approx([0.6, 0.8])
     assert pooled([[1, 0], [-1, 0]], np.ones(2)).tolist() == [0, 0]
+
+
+def test_all_items_together_count_as_much_as_each_alone() -> None:
+    """The vector lies halfway between the mean of the items and that of their joined text; one item stays itself."""
+    items = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    vector = content_vector(items, np.array([1.0, 0.0]), [0.0, 0.0, 1.0])
+    assert vector.tolist() == pytest.approx([0.5**0.5, 0, 0.5**0.5])
+    assert content_vector(items[:1], np.ones(1)).tolist() == [1, 0, 0]

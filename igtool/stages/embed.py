@@ -13,11 +13,13 @@ from igtool.encoders.base import Encoder, Vectors
 from igtool.engagement import is_settled, reactions
 from igtool.errors import ConfigError
 from igtool.lake_sql import literal
-from igtool.pooling import item_weights, pooled
+from igtool.pooling import content_vector, item_weights
 from igtool.stages.base import Context, Output, Row, Stage
 
 TEXT_CHARACTERS = 1000
 """Of a name with its biography, or of a profile's style."""
+LINE_CHARACTERS = 80
+"""Of an item, in the text of all items together."""
 ITEM_CHARACTERS = 100
 """Of an item: the cost grows with length, and twice as many were no better for niches (docs/embeddings.md)."""
 _HASH_DIGITS = 15
@@ -53,6 +55,8 @@ _STYLES = f"""
     from profiles
 """
 
+_TOGETHER = f"left(string_agg(left(text, {LINE_CHARACTERS}), chr(10) order by place), {TEXT_CHARACTERS})"
+_ITEM_COLUMNS = "item_id, owner_id, field, place, text, at_us, reactions, views"
 _NO_ITEM = "null::bigint as at_us, null::double as reactions, null::double as views"
 
 
@@ -84,7 +88,7 @@ def _with_known(texts: str, model: str) -> str:
             where model = {literal(model)} group by text_sha256
         )
         select item_id, any_value(owner_id) as owner_id, any_value(field) as field,
-               list(struct_pack(text, text_sha256, at_us, reactions, views, vector) order by place) as texts
+               list(struct_pack(place, text, text_sha256, at_us, reactions, views, vector) order by place) as texts
         from hashed left join known using (text_sha256)
         group by item_id order by item_id
     """
@@ -94,9 +98,9 @@ class Embed(Stage):
     """Two vectors an account.
 
     Instagram: ``ig_bio`` (name, category, biography) and ``ig_captions``; YouTube: ``yt_bio`` (title, description)
-    and ``yt_content``. Content is the newest items that say something, each embedded as its own text and pooled by
-    `igtool.pooling`. A text without a visible character has no vector. A text is encoded once for all accounts and
-    runs: its vector is kept in ``text_vectors``, and vectors are pooled as they are kept.
+    and ``yt_content``. Content is the newest items that say something, each embedded as its own text, and all of them
+    as one more, pooled by `igtool.pooling`. A text without a visible character has no vector. A text is encoded once
+    for all accounts and runs: its vector is kept in ``text_vectors``, and vectors are pooled as they are kept.
     """
 
     name: ClassVar[str] = "embed"
@@ -130,14 +134,20 @@ class Embed(Stage):
         """
         wanted = "select item_id from batch"
         texts = f"""
-            select item_id, owner_id, field, 0 as place, text, {_NO_ITEM}
-            from ({bios}) where item_id in ({wanted})
+            with items as (
+                select item_id, owner_id, field,
+                       row_number() over (partition by item_id order by at_us desc, content_id desc) as place,
+                       trim(regexp_replace({_SHORTENED}, '\\s+', ' ', 'g')) as text,
+                       nullif(at_us, 0) as at_us, reactions, views
+                from ({said}) where item_id in ({wanted})
+                qualify place <= {self.options.items:d}
+            )
+            select {_ITEM_COLUMNS} from items
             union all
-            select item_id, owner_id, field,
-                   row_number() over (partition by item_id order by at_us desc, content_id desc) as place,
-                   trim(regexp_replace({_SHORTENED}, '\\s+', ' ', 'g')) as text, nullif(at_us, 0), reactions, views
-            from ({said}) where item_id in ({wanted})
-            qualify place <= {self.options.items:d}
+            select item_id, any_value(owner_id), any_value(field), 0, {_TOGETHER}, {_NO_ITEM}
+            from items group by item_id having count(*) > 1
+            union all
+            select item_id, owner_id, field, 1, text, {_NO_ITEM} from ({bios}) where item_id in ({wanted})
         """
         return keys, _with_known(texts, model)
 
@@ -172,18 +182,22 @@ def _encoded(texts: list[str], model: str, context: Context) -> list[bytes]:
 
 
 def _row(item: dict[str, Any], model: str, vectors: dict[str, Vectors]) -> Row:
-    texts = item["texts"]
-    hashes = [text["text_sha256"] for text in texts]
-    weights = item_weights(*([text[name] for text in texts] for name in ("at_us", "reactions", "views")))
-    together = " ".join(f"{sha256} {weight:.4f}" for sha256, weight in zip(hashes, weights, strict=True))
+    """The row of ``embeddings``; of several texts the first is all items together."""
+    hashes = [text["text_sha256"] for text in item["texts"]]
+    several = len(hashes) > 1
+    items = item["texts"][several:]
+    weights = item_weights(*([text[name] for text in items] for name in ("at_us", "reactions", "views")))
+    known = [vectors[sha256] for sha256 in hashes]
+    vector = content_vector(np.stack(known[several:]), weights, known[0] if several else None)
+    told = " ".join([*hashes, *(f"{weight:.4f}" for weight in weights)])
     return {
         "embedding_id": item["item_id"],
         "owner_id": item["owner_id"],
         "field": item["field"],
         "model": model,
-        "text_sha256": hashes[0] if len(texts) == 1 else hashlib.sha256(together.encode()).hexdigest(),
+        "text_sha256": hashlib.sha256(told.encode()).hexdigest() if several else hashes[0],
         "texts": [int(sha256[:_HASH_DIGITS], 16) for sha256 in hashes],
-        "vector": pooled(np.stack([vectors[sha256] for sha256 in hashes]), weights).tolist(),
+        "vector": vector.tolist(),
     }
 
 
@@ -204,5 +218,5 @@ class EmbedStyle(Embed):
 
     def _sql(self) -> tuple[str, str]:
         styles = _numbered(_STYLES, self.options.model)
-        texts = f"select *, 0 as place, {_NO_ITEM} from ({styles}) where item_id in (select item_id from batch)"
+        texts = f"select *, 1 as place, {_NO_ITEM} from ({styles}) where item_id in (select item_id from batch)"
         return f"select item_id, md5(text) as fingerprint from ({styles})", _with_known(texts, self.options.model)
