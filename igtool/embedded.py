@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from igtool.journal import Journal
 from igtool.lake import Lake
+from igtool.lake_sql import quote
 from igtool.stages.embed import drop_unused
 
 _STATE = "embedding_models"
@@ -19,8 +20,9 @@ def model_in_use(lake: Lake) -> str | None:
 def adopt(lake: Lake, journal: Journal, model: str) -> None:
     """Take the vectors of ``model``, which has embedded everything, into use, and drop what nothing is made of.
 
-    One commit: whoever reads sees all vectors of the model before, or all of this one. Of the model before nothing is
-    kept. Does nothing when nothing was embedded since the last time.
+    One commit: whoever reads sees all vectors of the model before, or all of this one; nothing is kept of other models.
+    Where it is in use already, what a further model has made so far stays. Does nothing when nothing was embedded since
+    the last time.
     """
     state = journal.stage_state(lake.lake_id, _STATE)
     if state is not None and state[0] == model and not lake.changed_since(state[1]) & _WRITES:
@@ -28,7 +30,8 @@ def adopt(lake: Lake, journal: Journal, model: str) -> None:
     with lake.transaction():
         if model_in_use(lake) != model:
             lake.replace("embedding_models", [{"model": model}])
-            lake.execute("delete from embeddings where model <> ?", (model,))
+            for table in ("embeddings", "text_vectors"):
+                lake.execute(f"delete from {quote(table)} where model <> ?", (model,))
             lake.execute(
                 "delete from stage_rows where stage in ('embed', 'embed_style') and not ends_with(item_id, '|' || ?)",
                 (model,),

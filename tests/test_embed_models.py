@@ -113,7 +113,7 @@ def test_the_old_model_stays_until_the_new_one_is_complete(desk: Desk) -> None:
 
 
 def test_back_to_the_old_model(desk: Desk) -> None:
-    """Who goes back before the new model is complete has what was there, without encoding anything."""
+    """Going back before the new model is complete takes no encoding, and loses nothing that the new one has made."""
     old, new = Small("old"), Small("new")
     desk.run(old)
     with pytest.raises(Interrupted):
@@ -122,7 +122,9 @@ def test_back_to_the_old_model(desk: Desk) -> None:
     desk.run(old)
     assert old.asked == []
     assert set(desk.shown().values()) == {old.model}
-    assert desk.models("text_vectors") == {old.model}
+    desk.run(new)
+    assert set(desk.shown().values()) == {new.model}
+    assert len(new.asked) == len(set(new.asked)) == 7
 
 
 def test_running_again_changes_nothing(desk: Desk) -> None:

@@ -204,7 +204,7 @@ def _row(item: dict[str, Any], model: str, vectors: dict[str, Vectors]) -> Row:
 def drop_unused(model: str) -> str:
     """SQL that takes texts out of ``text_vectors`` that no vector of ``model`` is made of."""
     return f"""
-        delete from text_vectors where model <> {literal(model)} or ('0x' || left(text_sha256, {_HASH_DIGITS}))::bigint
+        delete from text_vectors where model = {literal(model)} and ('0x' || left(text_sha256, {_HASH_DIGITS}))::bigint
             not in (select unnest(texts) from embeddings where model = {literal(model)})
     """
 
