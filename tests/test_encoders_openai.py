@@ -90,13 +90,13 @@ def test_the_journal_is_emptied_into_the_lake(make: Callable[..., Charged], tmp_
     halves = encoder.encode(TEXTS[:2]).astype("<f2")
     encoder.drain(lake)
     with Journal(tmp_path / "cache", writable=False) as journal:
-        hashes = ModelLedger(journal).oldest_vectors(encoder.model, 10)
-        assert len(hashes) == 2
-        row = {"model": encoder.model, "text_sha256": hashes[0], "vector": halves[0].tobytes()}
+        kept = ModelLedger(journal).vector_hashes(encoder.model, 10)
+        assert len(kept) == 2
+        row = {"model": encoder.model, "text_sha256": kept[1][1], "vector": halves[1].tobytes()}
         with lake.transaction():
             lake.merge("text_vectors", [row])
         encoder.drain(lake)
-        assert ModelLedger(journal).oldest_vectors(encoder.model, 10) == hashes[1:]
+        assert ModelLedger(journal).vector_hashes(encoder.model, 10) == kept[:1]
 
 
 def test_the_budget_is_hard(make: Callable[..., Charged], server: LlmServer, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_bad_server(
     assert says in str(error.value)
     assert KEY not in str(error.value)
     with Journal(tmp_path / "cache", writable=False) as journal:
-        assert ModelLedger(journal).oldest_vectors(encoder.model, 10) == []
+        assert ModelLedger(journal).vector_hashes(encoder.model, 10) == []
     assert all(outcome is not None for outcome, _, _ in calls(tmp_path))
 
 

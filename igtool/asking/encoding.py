@@ -89,16 +89,15 @@ class Charged(Encoder):
     def drain(self, lake: Lake) -> None:
         """Forget vectors that are in the lake."""
         with Journal(self._cache, writable=False, shared=True) as journal:
-            ledger = ModelLedger(journal)
-            while hashes := ledger.oldest_vectors(self.model, _KEPT):
+            ledger, last = ModelLedger(journal), 0
+            while found := ledger.vector_hashes(self.model, _KEPT, last):
+                last = found[-1][0]
                 rows = lake.rows(
                     "select text_sha256 from text_vectors where model = ? "
                     "and text_sha256 in (select unnest(string_split(?, ' ')))",
-                    (self.model, " ".join(hashes)),
+                    (self.model, " ".join(sha256 for _, sha256 in found)),
                 )
                 ledger.delete_vectors(self.model, [row["text_sha256"] for row in rows])
-                if len(rows) < _KEPT:
-                    return
 
     def _ask_all(self, calls: list[list[str]], ledger: ModelLedger) -> None:
         """Make ``calls``, some side by side, until each is answered. Waits where the server asks for it."""

@@ -137,8 +137,8 @@ class Onnx(Encoder):
         provider = _PROVIDERS[self.options.device]
         if provider not in onnxruntime.get_available_providers():
             raise ConfigError(
-                "encoder_device is cuda, and this ONNX Runtime has no CUDA: install the extra gpu "
-                "(`pip install 'igtool[gpu]'` in place of onnxruntime), or set encoder_device = \"cpu\""
+                "encoder_device is cuda, and this ONNX Runtime has no CUDA: `pip uninstall onnxruntime`, then "
+                "`pip install onnxruntime-gpu`, which takes its place; or set encoder_device to cpu"
             )
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = settings.inter_op_num_threads = 1  # threads work on texts side by side

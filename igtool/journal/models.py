@@ -194,10 +194,13 @@ class ModelLedger:
         )
         return dict(rows)
 
-    def oldest_vectors(self, model: str, most: int) -> list[str]:
-        """SHA-256 of texts whose vectors by ``model`` are here, in the order in which they came."""
-        query = "select text_sha256 from text_vectors where model = ? order by rowid limit ?"
-        return [sha256 for (sha256,) in self._journal.read(query, (model, most))]
+    def vector_hashes(self, model: str, most: int, after: int = 0) -> list[tuple[int, str]]:
+        """Number and SHA-256 of texts whose vectors by ``model`` are here, in the order in which they came.
+
+        ``after``: only those with a greater number.
+        """
+        query = "select rowid, text_sha256 from text_vectors where model = ? and rowid > ? order by rowid limit ?"
+        return [(number, sha256) for number, sha256 in self._journal.read(query, (model, after, most))]
 
     def delete_vectors(self, model: str, hashes: Iterable[str]) -> None:
         """Forget vectors that are in the lake."""
