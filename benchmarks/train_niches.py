@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.niche import content_of, item_texts
 from benchmarks.niche_sets import REALDATA, category_names, trending_channels
 from igtool import vocabulary
 from igtool.encoders.base import Encoder, Vectors
@@ -62,11 +63,6 @@ class Channel:
     name: str
     titles: list[str]
     category: str
-
-    @property
-    def content(self) -> str:
-        """Its titles as the embed stage joins them."""
-        return "\n".join(title[:80] for title in self.titles[:20])[:1000]
 
     @property
     def fold(self) -> int:
@@ -132,6 +128,18 @@ def encoded(texts: Sequence[str], encoder: Encoder, folder: Path | None) -> Vect
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / name, vectors)
     return vectors
+
+
+def known_texts(channels: Sequence[Channel], encoder: Encoder, folder: Path | None) -> dict[str, Any]:
+    """The vectors of all texts that content vectors of ``channels`` are made of."""
+    texts = sorted({text for channel in channels for text in item_texts(channel.titles)})
+    return dict(zip(texts, encoded(texts, encoder, folder), strict=True))
+
+
+def contents(channels: Sequence[Channel], encoder: Encoder, folder: Path | None) -> Vectors:
+    """The content vector of each channel, as the embed stage makes it."""
+    known = known_texts(channels, encoder, folder)
+    return np.stack([content_of(known, item_texts(channel.titles)) for channel in channels])
 
 
 def regression(inputs: Scores, labels: Any, weights: Any, penalty: float) -> tuple[Scores, Scores]:
@@ -202,7 +210,7 @@ def train(channels: list[Channel], encoder: Encoder, folder: Path | None) -> tup
     niches = Linear(mean, weights / spread[:, None])
     examples = Examples(
         encoded([channel.name for channel in channels], encoder, folder),
-        encoded([channel.content for channel in channels], encoder, folder),
+        contents(channels, encoder, folder),
         np.array([CATEGORIES.index(channel.category) for channel in channels]),
     )
     folds = np.array([channel.fold for channel in channels])
@@ -217,7 +225,7 @@ def train(channels: list[Channel], encoder: Encoder, folder: Path | None) -> tup
 def cross_validated(channels: list[Channel], heads: list[Head], encoder: Encoder, folder: Path | None) -> Scores:
     """Probabilities of the categories of each channel by the head that has not seen it."""
     names = encoded([channel.name for channel in channels], encoder, folder)
-    content = encoded([channel.content for channel in channels], encoder, folder)
+    content = contents(channels, encoder, folder)
     result = np.zeros((len(channels), len(CATEGORIES)))
     for fold, head in enumerate(heads):
         rows = np.array([row for row, channel in enumerate(channels) if channel.fold == fold])

@@ -19,6 +19,8 @@ _TYPES = {
     "BOOLEAN": pa.bool_(),
     "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
     "VARCHAR[]": pa.list_(pa.string()),
+    "BIGINT[]": pa.list_(pa.int64()),
+    "BLOB": pa.binary(),
     "FLOAT[]": pa.list_(pa.float32()),
 }
 

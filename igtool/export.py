@@ -14,6 +14,8 @@ from igtool.schema import EXPORTED, TABLES
 
 _PERSONAL = {"accounts": ("emails",)}
 """Columns that stay here unless the user wants them in the files."""
+_VIEWS = {"embeddings": "current_embeddings"}
+"""Tables of which only what is in use goes out."""
 
 
 def export_tables(
@@ -45,10 +47,11 @@ def _write(lake: Lake, name: str, path: Path, hidden: Sequence[str]) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     shown = f"* exclude ({', '.join(map(quote, hidden))})" if hidden else "*"
     keys = ", ".join(quote(key) for key in TABLES[name].key)
+    source = quote(_VIEWS.get(name, name))
     target = str(temporary).replace("'", "''")
     try:
         lake.execute(
-            f"copy (select {shown} from {quote(name)} order by {keys}) to '{target}' (format parquet, compression zstd)"
+            f"copy (select {shown} from {source} order by {keys}) to '{target}' (format parquet, compression zstd)"
         )
         fsync(temporary)
         temporary.replace(path)

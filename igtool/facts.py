@@ -75,7 +75,7 @@ FACTS = f"""
     ),
     embedded as (
         select l.item_id, list(struct_pack(model, field, vector) order by e.embedding_id) as vectors
-        from embeddings e join linked l on l.account_id = e.owner_id group by l.item_id
+        from current_embeddings e join linked l on l.account_id = e.owner_id group by l.item_id
     )
     select c.creator_id as item_id, c.language, known.accounts, listed.items as texts, embedded.vectors,
            told.listed_rows, mixed.content_mix, best.slot, best.best_hours,
@@ -109,7 +109,7 @@ FACTS_KEYS = """
         select account_id, md5_number_lower(concat_ws(' ', content_id, answer_id, parser_version, observed_at))
         from content_items
         union all
-        select owner_id, md5_number_lower(concat_ws(' ', embedding_id, model, text_sha256)) from embeddings
+        select owner_id, md5_number_lower(concat_ws(' ', embedding_id, model, text_sha256)) from current_embeddings
         union all
         select a.account_id, md5_number_lower(concat_ws(' ', w.watch_id, w.row))
         from watchlist w join accounts a on a.platform = w.platform and a.handle = lower(w.handle)

@@ -141,9 +141,9 @@ def _extensions(settings: Settings) -> str:
 
 
 def _encoder(settings: Settings) -> str:
-    from igtool import registry
+    from igtool.asking.encoding import open_encoder
 
-    encoder = registry.encoder(settings.encoder)
+    encoder = open_encoder(settings)
     (vector,) = encoder.encode(["a creator who films street food"])
     return f"{encoder.model}, {len(vector)} dimensions"
 

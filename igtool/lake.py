@@ -140,6 +140,12 @@ class Lake(LakeTables):
             if "accounts" in there and "account_states" not in there:  # what was known before states were kept
                 old = "select * exclude (filled_from, is_profile), true as is_profile from accounts"
                 self.execute(f"insert into account_states by name {old}")
+            if "embeddings" in there and "text_vectors" not in there:  # when their ids did not tell the model
+                self.execute("update embeddings set embedding_id = concat_ws('|', owner_id, field, model)")
+                self.execute(
+                    "update stage_rows s set item_id = e.embedding_id from embeddings e "
+                    "where s.stage in ('embed', 'embed_style') and s.item_id = concat_ws('|', e.owner_id, e.field)"
+                )
             for view, query in VIEWS.items():
                 self.execute(f"create or replace view {quote(view)} as {query}")
         for table in TABLES.values():

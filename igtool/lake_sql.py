@@ -1,4 +1,4 @@
-"""SQL text that the lake is made of: identifiers quoted, keys compared. Values are never put in, they are bound."""
+"""SQL text that the lake is made of: identifiers quoted, keys compared. Values are bound."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from igtool.schema import PROVENANCE, TOLD_WITH, Table
 def quote(identifier: str) -> str:
     """``identifier`` for use in SQL text."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """``text`` as a value in SQL text, for the queries of stages, which are made before they are run."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def same(columns: Iterable[str], operator: str = "=") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from igtool.asking.encoding import open_encoder
 from igtool.asking.opening import provider_of, questions_at_once
 from igtool.description import PromptOptions
 from igtool.errors import ConfigError, UsageError
@@ -20,7 +21,7 @@ from igtool.stages.base import Stage
 from igtool.stages.describe import Describe, DescribeOptions, Renewal
 from igtool.stages.drift import Drift
 from igtool.stages.embed import Embed, EmbedOptions, EmbedStyle
-from igtool.stages.insights import Insights, InsightsOptions, Reader
+from igtool.stages.insights import Insights, Reader
 from igtool.stages.normalize import Normalize
 from igtool.stages.resolve import Resolve
 
@@ -33,8 +34,12 @@ NAMES = (
 
 def stages_of(settings: Settings, names: Sequence[str] = ()) -> list[Stage]:
     """The named stages that need no language model, with their options; all of them if none is named."""
-    stages: list[Stage] = [Normalize(), Drift(), Embed(EmbedOptions(settings.encoder)), Resolve(), Analyze()]
+    stages: list[Stage] = [Normalize(), Drift(), Embed(_embed_options(settings)), Resolve(), Analyze()]
     return [stage for stage in stages if not names or stage.name in names]
+
+
+def _embed_options(settings: Settings) -> EmbedOptions:
+    return EmbedOptions(open_encoder(settings).model, settings.embedding_items)
 
 
 def passes_of(settings: Settings, names: Sequence[str] = ()) -> list[list[Stage]]:
@@ -45,7 +50,7 @@ def passes_of(settings: Settings, names: Sequence[str] = ()) -> list[list[Stage]
     """
     described = describe_stage(settings)
     second: list[Stage] = [described, Analyze()] if described is not None else []
-    third: list[Stage] = [EmbedStyle(EmbedOptions(settings.encoder)), insights_stage(settings)]
+    third: list[Stage] = [EmbedStyle(_embed_options(settings)), insights_stage(settings)]
     further = [[stage for stage in stages if not names or stage.name in names] for stages in (second, third)]
     return [stages_of(settings, names), *further]
 
@@ -75,11 +80,10 @@ def describe_stage(settings: Settings) -> Describe | None:
 def insights_stage(settings: Settings) -> Insights:
     """The stage that reads conversations, with the language model of the settings if there is one."""
     provider = provider_of(settings)
-    options = InsightsOptions(encoder=settings.encoder)
     if provider is None:
-        return Insights(options)
+        return Insights()
     reader = Reader(provider.name, provider.model, always=settings.llm == "always")
-    return Insights(options, reader, questions_at_once(settings, provider))
+    return Insights(None, reader, questions_at_once(settings, provider))
 
 
 def run_stages(session: Session, names: Sequence[str] = (), *, force: bool = False) -> None:

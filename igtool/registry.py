@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -31,6 +32,6 @@ def load(family: str, name: str) -> Any:
 
 
 @lru_cache(maxsize=2)
-def encoder(name: str) -> Any:
+def encoder(name: str, options: Hashable = None) -> Any:
     """The encoder ``name``, made once per process: its engine, and what is encoded with it, take seconds to load."""
-    return load("encoders", name)()
+    return load("encoders", name)(options)

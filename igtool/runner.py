@@ -109,25 +109,30 @@ class Runner:
     def run(self, stages: Iterable[Stage], *, force: bool = False) -> None:
         """Bring the tables of ``stages`` up to date. Raises Interrupted between batches when asked to stop."""
         for stage in in_order(stages):
-            self._run_stage(stage, force=force)
-            self.after(stage)
+            if self._run_stage(stage, force=force):
+                self.after(stage)
 
-    def _run_stage(self, stage: Stage, *, force: bool) -> None:
+    def _run_stage(self, stage: Stage, *, force: bool) -> bool:
+        """Whether the stage is up to date now."""
         counts = self.progress.of(stage.name)
         if not force and self._complete(stage):
-            counts.skipped = self.lake.value("select count(*) from stage_rows where stage = ?", (stage.name,))
-            return
+            counts.skipped = self._done(stage)
+            return True
         self._find_wanted(stage)
         orphans = self._drop_orphans(stage)
         pending, known = self._find_pending(stage, force=force or (stage.whole and orphans))
         if not stage.whole:
             self.lake.execute("drop table wanted")  # of a million items it takes as much memory as their rows
-        done = self.lake.value("select count(*) from stage_rows where stage = ?", (stage.name,))
-        counts.skipped = done - known
+        counts.skipped = self._done(stage) - known
         with self.progress.stage(stage.name, pending):
             if (pending or (stage.whole and orphans)) and not self._run_batches(stage, pending, counts):
-                return
+                return False
         self.journal.record_stage(self.lake.lake_id, stage.name, signature(stage), self.lake.snapshot)
+        return True
+
+    def _done(self, stage: Stage) -> int:
+        query = f"select count(*) from stage_rows where stage = ? and {stage.ours}"
+        return int(self.lake.value(query, (stage.name,)))
 
     def _complete(self, stage: Stage) -> bool:
         """Whether nothing that ``stage`` reads changed since it last had nothing pending."""
@@ -164,7 +169,7 @@ class Runner:
         gone = [
             row["item_id"]
             for row in self.lake.rows(
-                "select s.item_id from stage_rows s anti join wanted w on w.item_id = s.item_id where s.stage = ?",
+                f"select item_id from stage_rows anti join wanted using (item_id) where stage = ? and {stage.ours}",
                 (stage.name,),
             )
         ]
@@ -179,7 +184,8 @@ class Runner:
     def _forget(self, stage: Stage, items: Sequence[str]) -> None:
         if not stage.whole:
             for table in stage.writes:
-                self.lake.delete(table, stage.key, items)
+                if table not in stage.appends:
+                    self.lake.delete(table, stage.key, items)
 
     def _run_batches(self, stage: Stage, total: int, counts: StageCounts) -> bool:
         """Work on everything pending; False when something had to be postponed."""
@@ -269,7 +275,9 @@ class Runner:
         self._forget(stage, known)
         for table in stage.writes:
             rows = output.tables.get(table, ())
-            if stage.whole and table not in stage.appends:
+            if table in stage.appends:
+                self.lake.append_new(table, rows)
+            elif stage.whole:
                 self.lake.replace(table, rows)
             elif len(rows):
                 self.lake.merge(table, rows)

@@ -11,7 +11,8 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from igtool import registry
+from igtool.asking.encoding import open_encoder
+from igtool.encoders.base import Encoder
 from igtool.errors import ConfigError, IgtoolError, IntegrityError, LockedError, UsageError
 from igtool.files import is_locked
 from igtool.journal import Journal
@@ -61,14 +62,25 @@ class Searcher:
         index = self._fresh_index()
         asked = self._completed(query)
         now = datetime.now(UTC)
-        result = index.search(asked, encoder=registry.encoder(self._settings.encoder), now=now)
+        result = index.search(asked, encoder=self._encoder(index), now=now)
         self._note(asked, result, now)
         return result
 
     def inputs(self, query: Query, judged: Sequence[str]) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
         """The candidates of ``query`` and the ``judged`` creators, with every part of each on 0-1; nothing is noted."""
-        encoder = registry.encoder(self._settings.encoder)
-        return self._fresh_index().inputs(self._completed(query), encoder, judged)
+        index = self._fresh_index()
+        return index.inputs(self._completed(query), self._encoder(index), judged)
+
+    def _encoder(self, index: Index) -> Encoder | None:
+        """The encoder of the settings; None, which is said, while the index holds vectors of another model."""
+        encoder = open_encoder(self._settings)
+        if index.model in (None, encoder.model):
+            return encoder
+        self._told(
+            f"the index holds vectors of {index.model} and the settings name {encoder.model}: this answer goes by "
+            "words alone; `igtool run embed index` embeds everything anew"
+        )
+        return None
 
     def _completed(self, query: Query) -> Query:
         """``query`` with what this workspace knows: weights, hidden creators, lists and notes."""

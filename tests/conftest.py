@@ -54,6 +54,14 @@ def _known_extensions() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _few_items() -> Iterator[None]:
+    """Most of a run is reading items, one text each: in whole runs three an account show as much as twenty."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IGTOOL_EMBEDDING_ITEMS", "3")
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _known_texts(request: pytest.FixtureRequest) -> Iterator[None]:
     """The real encoder reads each text once in this process: a text has one vector, as test_encoders holds."""

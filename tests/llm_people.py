@@ -150,7 +150,7 @@ def link_row(one: Creator) -> dict[str, Any]:
 def vector_row(account_id: str, vector: Sequence[float], field: str = "ig_captions") -> dict[str, Any]:
     """The row of ``embeddings`` of one text of an account."""
     return {
-        "embedding_id": f"{account_id}|{field}",
+        "embedding_id": f"{account_id}|{field}|{Cheap.model}",
         "owner_id": account_id,
         "field": field,
         "model": Cheap.model,

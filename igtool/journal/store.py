@@ -63,6 +63,9 @@ create table if not exists llm_batches (
     label text primary key, provider text not null, model text not null, batch_id text, asked text not null,
     submitted_at real not null
 ) strict;
+create table if not exists text_vectors (
+    model text not null, text_sha256 text not null, vector blob not null, primary key (model, text_sha256)
+) strict;
 """
 _VERSION = 4
 

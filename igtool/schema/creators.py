@@ -52,15 +52,34 @@ TABLES = (
     ),
     table(
         "embeddings",
-        "One text of an account as a unit vector.",
+        "A text of an account, or its newest items, as a unit vector. Read current_embeddings: see embedding_models.",
         "embedding_id",
         """
-        embedding_id VARCHAR -- owner_id|field
+        embedding_id VARCHAR -- owner_id|field|model
         owner_id VARCHAR -- account_id; creator_id for user_style
         field VARCHAR -- ig_bio, ig_captions, yt_bio, yt_content; user_style: persona, tone and interests
         model VARCHAR -- encoder and weights
-        text_sha256 VARCHAR -- of the text that was embedded
-        vector FLOAT[] -- 384 numbers, length 1
+        text_sha256 VARCHAR -- of the text that was embedded; of several: of their hashes and weights
+        texts BIGINT[] -- first 60 bits of the SHA-256 of each text in it: what is used of text_vectors
+        vector FLOAT[] -- as many numbers as the model has dimensions (384 by default), length 1
+        """,
+    ),
+    table(
+        "text_vectors",
+        "What an encoder made of a text, so that it is encoded once. Texts that no vector is made of are dropped.",
+        "model text_sha256",
+        """
+        model VARCHAR -- encoder and weights
+        text_sha256 VARCHAR -- of the text
+        vector BLOB -- 16-bit floats, little-endian, length 1
+        """,
+    ),
+    table(
+        "embedding_models",
+        "The encoder whose vectors are in use, in one row. Another one comes here when it has embedded everything.",
+        "model",
+        """
+        model VARCHAR -- encoder and weights
         """,
     ),
     table(

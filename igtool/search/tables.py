@@ -23,8 +23,18 @@ _BLOCK = 20_000
 
 RECENT_ITEMS = 20
 """Newest items of each account whose text is searched and whose rhythm is measured."""
-READ = ("accounts", "content_items", "creators", "creator_links", "embeddings", "profiles", "niches", "creator_tags",
-        "metric_snapshots")  # fmt: skip
+READ = (
+    "accounts",
+    "content_items",
+    "creators",
+    "creator_links",
+    "creator_tags",
+    "embedding_models",
+    "embeddings",
+    "metric_snapshots",
+    "niches",
+    "profiles",
+)
 """Tables whose changes make an index stale."""
 
 _CHOSEN = """
@@ -116,7 +126,7 @@ _SCOPES = """
 _FIELD_VECTORS = """
     with {chosen}
     select m.creator_id, coalesce(m.followers_count, 0) as followers_count, e.vector
-    from embeddings e join members m on m.account_id = e.owner_id
+    from current_embeddings e join members m on m.account_id = e.owner_id
     where e.field = ? and e.vector is not null
 """
 
@@ -129,7 +139,7 @@ _FINGERPRINTS = """
         select account_id, md5_number_lower(concat_ws(' ', content_id, answer_id, parser_version, observed_at))
         from content_items
         union all
-        select owner_id, md5_number_lower(concat_ws(' ', embedding_id, model, text_sha256)) from embeddings
+        select owner_id, md5_number_lower(concat_ws(' ', embedding_id, model, text_sha256)) from current_embeddings
         union all
         select subject_id, md5_number_lower(concat_ws(' ', subject_id, max(observed_at), count(*)))
         from metric_snapshots where metric = 'followers' group by subject_id
@@ -174,7 +184,7 @@ def fingerprints(reader: Reader) -> pa.Table:
 
 def model_of(reader: Reader) -> str | None:
     """The one model of all vectors; None without vectors. Raises ConfigError if there are several."""
-    models = reader.arrow("select distinct model from embeddings where vector is not null order by model")
+    models = reader.arrow("select distinct model from current_embeddings where vector is not null order by model")
     names = [str(name) for name in models["model"].to_pylist()]
     if len(names) > 1:
         raise ConfigError(

@@ -51,6 +51,7 @@ class Analyze(Stage):
         "accounts",
         "content_items",
         "embeddings",
+        "embedding_models",
         "watchlist",
         "descriptions",
     )

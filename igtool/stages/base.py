@@ -79,7 +79,10 @@ class Stage(ABC):
     input columns (``item_id`` among them) for the items named in the view ``batch(item_id, fingerprint)``.
     ``key`` is the column that holds the item id in every table of ``writes``; when an item disappears from
     ``keys`` its rows go too. A stage with ``whole`` gets all items in one batch as soon as one is pending, and
-    what it returns replaces its tables, except those in ``appends``, which only grow.
+    what it returns replaces its tables. Those of ``writes`` that are also in ``appends`` only grow.
+
+    ``ours`` is SQL over ``item_id``: among what was done by the stage, the items that are looked at. Others, made with
+    other options, stay as they are.
 
     A ``timely`` stage may have something to do because time went by: it is looked at in every run.
 
@@ -95,6 +98,7 @@ class Stage(ABC):
     key: ClassVar[str]
     keys: str
     rows: str
+    ours: str = "true"
     whole: ClassVar[bool] = False
     appends: ClassVar[tuple[str, ...]] = ()
     batch_size: int = 500

@@ -77,7 +77,7 @@ def _inputs(renewal: Renewal, among: str = "") -> str:
         ),
         pictured as (
             select l.creator_id, min_by(e.vector, e.embedding_id) as content_vector
-            from linked l join embeddings e on e.owner_id = l.account_id
+            from linked l join current_embeddings e on e.owner_id = l.account_id
             where e.field in ('ig_captions', 'yt_content') group by l.creator_id
         ),
         known as (
@@ -115,6 +115,7 @@ class Describe(Stage):
         "accounts",
         "content_items",
         "embeddings",
+        "embedding_models",
         "watchlist",
         "descriptions",
     )

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from igtool import insights
+from igtool import insights, registry
 from igtool.encoders.base import Encoder
 from igtool.insights import CLASSES, Analyzer, Insight, taxonomy
+from igtool.insights import head as heads
 from igtool.insights.question import VERSION as QUESTION_VERSION
 from igtool.insights.question import Reading, question_about
 from igtool.llms.questions import Answered, Result, Unusable
@@ -85,7 +86,7 @@ class Insights(Stage):
 
     def process(self, batch: pa.Table, context: Context) -> Output:
         """One row a conversation; with a language model that cannot be asked now, those it is needed for wait."""
-        encoder = context.encoder()
+        encoder = self._encoder(context)
         rows: list[Row] = batch.to_pylist()
         found = _analyzer(encoder).analyze([row["text"] for row in rows])
         read = self._read(rows, found, context)
@@ -93,6 +94,14 @@ class Insights(Stage):
         for row, insight in zip(rows, found, strict=True):
             self._take(output, row["item_id"], insight, read.get(row["item_id"]), encoder)
         return output
+
+    def _encoder(self, context: Context) -> Encoder:
+        """The encoder that the head was trained on, whichever one creators are embedded with."""
+        usual = context.encoder()
+        if usual.model == heads.load(heads.FILE).encoder:
+            return usual
+        own: Encoder = registry.encoder(self.options.encoder)
+        return own
 
     def _read(self, rows: list[Row], found: list[Insight], context: Context) -> dict[str, Result | Row]:
         """What a language model reads in those conversations that it is asked about, by their id."""

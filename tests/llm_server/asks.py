@@ -11,16 +11,17 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 Dialect = Literal["openai", "gemini", "control"]
 
-_SINGLE = {"chat", "generate"}
+_SINGLE = {"chat", "generate", "embed"}
 
 
 @dataclass(frozen=True)
 class Ask:
     """One request.
 
-    ``endpoint``: ``chat`` or ``generate`` (one answer), ``models``, ``upload``, ``file``, ``content``, ``batches`` (the
-    list), ``submit``, ``batch``, ``control``, else ``unknown``; ``name``: of the file or batch in the path. ``system``:
-    the instruction, ``text``: all other turns. ``prompt``: what tells one prompt from others, whatever the instruction.
+    ``endpoint``: ``chat``, ``generate`` or ``embed`` (one answer), ``models``, ``upload``, ``file``, ``content``,
+    ``batches`` (the list), ``submit``, ``batch``, ``control``, else ``unknown``; ``name``: of the file or batch in
+    the path. ``system``: the instruction, ``text``: all other turns. ``prompt``: what tells one prompt from others,
+    whatever the instruction.
     """
 
     method: str
@@ -60,6 +61,8 @@ def understand(method: str, target: str, headers: Mapping[str, str], body: bytes
     except ValueError:
         data = None
     known = (method, path, dialect, endpoint, name, dict(parse_qsl(parts.query)), headers, body, data)
+    if endpoint == "embed" and isinstance(data, dict):
+        return Ask(*known, **_fields(str(data.get("model", "")), "", "\n".join(data.get("input", ())), None, 0))
     if endpoint in _SINGLE and isinstance(data, dict):
         return Ask(*known, **(chat(data) if dialect == "openai" else generate(data, name)))
     return Ask(*known)
@@ -150,6 +153,8 @@ def _openai_place(method: str, parts: list[str]) -> tuple[str, str]:
     match parts:
         case ["chat", "completions"]:
             return "chat", ""
+        case ["embeddings"]:
+            return "embed", ""
         case ["models", *rest]:
             return "models", "/".join(rest)
         case ["files"]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from . import embeddings
 from .asks import Ask
 from .refusals import GEMINI, OPENAI, Form
 from .replies import JSON, Reply, completion, of, openai_error
@@ -133,7 +134,7 @@ def _refused(form: Form) -> Play:
 
 def known(name: str) -> bool:
     """Whether a behaviour is called ``name``."""
-    return name in PLAYS or name in OPENAI or name in GEMINI
+    return name in PLAYS or name in embeddings.PLAYS or name in OPENAI or name in GEMINI
 
 
 def play(name: str, made: Made) -> Reply:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import embeddings
 from .asks import Ask, understand
 from .batches import Batches
 from .behaviours import Made, play
@@ -72,7 +73,8 @@ class LlmServer:
     """Plays OpenAI under ``url`` and the Gemini API under ``gemini_url`` until it is closed.
 
     Answers are instances of the schema that was sent, the same for the same prompt. ``requests`` has a Record of each
-    request; ``paid`` counts the answers that cost something by prompt, ``delivered`` those that were sent whole.
+    request; ``paid`` counts the answers that cost something by prompt, vectors by
+    text; ``delivered`` those that were sent whole.
     ``latency_s`` may be changed at any time. Leaving the ``with`` block raises what went wrong inside the server.
     """
 
@@ -238,7 +240,10 @@ class LlmServer:
         """The reply to one prompt, recorded."""
         lacking = refusal(ask, self.lacks)
         name = "lacking" if lacking else self._scripts.next(ask)
-        reply = lacking or play(name, Made(ask, self._value(ask), self._cached(ask)))
+        if ask.endpoint == "embed" and name in embeddings.PLAYS:
+            reply = embeddings.PLAYS[name](ask)
+        else:
+            reply = lacking or play(name, Made(ask, self._value(ask), self._cached(ask)))
         self._note(ask, name, reply)
         return reply
 
@@ -270,7 +275,7 @@ class LlmServer:
         )
         self.records.append(record)
         if reply.is_paid:
-            self.paid[ask.prompt] += 1
+            self.paid.update(ask.data["input"] if ask.endpoint == "embed" else [ask.prompt])
         if self._log is not None:
             told = {name: value for name, value in asdict(record).items() if name not in ("data", "headers", "key")}
             os.write(self._log, json.dumps(told, separators=(",", ":")).encode() + b"\n")
