@@ -157,8 +157,6 @@ def process(stage: Stage, rows: pa.Table, context: Context) -> Output:
     except (IgtoolError, MemoryError):
         raise
     except Exception as error:
-        if stage.whole:
-            raise
         if rows.num_rows == 1:
             item = rows.column("item_id")[0].as_py()
             return Output(rejects=[Reject(item, "stage-error", f"{type(error).__name__}: {error}"[:500])])

@@ -6,15 +6,15 @@ Conventions: ``_id`` columns are strings, ``_at`` is UTC timestamptz, ``_count``
 
 from __future__ import annotations
 
-from igtool.schema import creators, models, platforms, running
+from igtool.schema import creators, identity, models, platforms, running
 from igtool.schema.platforms import PROVENANCE, TOLD_WITH
 from igtool.schema.table import Column, Table
 
 __all__ = ["EXPORTED", "PROVENANCE", "SCHEMA_VERSION", "TABLES", "TOLD_WITH", "Column", "Table", "written"]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
-_TABLES = (*platforms.TABLES, *creators.TABLES, *models.TABLES, *running.TABLES)
+_TABLES = (*platforms.TABLES, *creators.TABLES, *identity.TABLES, *models.TABLES, *running.TABLES)
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
 
