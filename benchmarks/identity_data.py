@@ -70,7 +70,7 @@ def legislators(folder: Path, split: str, *, lookalikes: bool = True) -> Labelle
             found.accounts.append(account)
             found.owners[account["account_id"]] = owner
     if lookalikes:
-        made = [*_false_friends(folder), *lookalikes_of(kept, {}, seed=7)]
+        made = [*_false_friends(folder), *lookalikes_of(kept, seed=7)]
         for row, kind in made:
             account = account_of(row)
             if account["account_id"] not in found.owners:

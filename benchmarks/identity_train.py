@@ -19,7 +19,6 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-
 from splink import DuckDBAPI, Linker, SettingsCreator
 
 from benchmarks.identity_data import Labelled, legislators
@@ -80,7 +79,7 @@ def _is_trained(level: dict[str, Any]) -> bool:
 
 
 def _shares(comparison: dict[str, Any], share: str) -> list[float | None]:
-    """m or u of each level, LEAST for those that never occurred; None for all where nothing was compared."""
+    """M or u of each level, LEAST for those that never occurred; None for all where nothing was compared."""
     told = [level.get(share) for level in comparison["comparison_levels"]]
     if sum(isinstance(one, float) for one in told) < 2:
         return [None] * len(told)
@@ -131,16 +130,15 @@ def _trained(records: pa.Table, *, by_owner: bool) -> dict[str, Any]:
 
 def calibrated(weights: list[float], are_same: list[bool]) -> tuple[float, float]:
     """Intercept and slope of Platt's curve, by Newton's method on the log-likelihood."""
-    x = np.column_stack([np.ones(len(weights)), np.asarray(weights)])
+    x = np.column_stack([np.ones(len(weights)), np.asarray(weights) / 10])
     y = np.asarray(are_same, dtype=float)
-    beta = np.array([0.0, math.log(2)])
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-x @ beta))
-        step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + 1e-6 * np.eye(2), x.T @ (y - p))
-        beta += step
-        if np.abs(step).max() < 1e-9:
-            break
-    return float(beta[0]), float(beta[1])
+    beta = np.zeros(2)
+    for _ in range(200):
+        p = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + 1e-3 * np.eye(2)
+        step = np.linalg.solve(hessian, x.T @ (y - p) - 1e-3 * beta)
+        beta += step * min(1.0, 1.0 / np.abs(step).max())
+    return float(beta[0]), float(beta[1]) / 10
 
 
 def main() -> None:

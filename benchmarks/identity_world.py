@@ -15,20 +15,35 @@ from typing import Any
 
 PLATFORMS = ("instagram", "youtube", "tiktok", "twitter")
 SEEN_AT = datetime(2026, 10, 1, tzinfo=UTC)
-_GIVEN = """ana maria lucia carmen sofia paula laura marta elena irene carlos jose juan luis pedro diego pablo mario ivan
-hugo emma olivia ava mia zoe chloe lily grace ruby ella jack noah liam leo max oscar theo finn sam ben lea jade manon
-camille louis jules arthur gabriel lena hanna klara greta felix jonas paul moritz giulia chiara sara luca marco matteo
-joana ines beatriz tiago rui aisha fatima omar yusuf ali nour layla priya ananya rohan arjun dev mei yuki hana kenji
-sakura min jun soo wei lin chen kofi ama zuri thabo lindiwe ngozi chidi freya astrid lars sven ingrid anouk daan bram
-katya dmitri oksana taras milena jelena nikola petra marek zofia kasia janek""".split()
-_SURNAMES = """garcia martinez lopez sanchez perez gomez ruiz diaz torres ramirez flores rivera morales ortiz silva
-santos costa ferreira almeida smith jones taylor brown wilson evans thomas roberts walker wright robinson thompson
-white hughes green hall wood harris martin jackson clarke lewis dubois moreau laurent girard bonnet muller schmidt
-schneider fischer weber wagner becker rossi russo ferrari bianchi romano colombo khan ahmed hassan ibrahim patel
-sharma gupta singh kumar mehta tanaka sato suzuki kim park lee nguyen tran wang zhang liu okafor mensah dlamini
-hansen larsen nilsson berg vandijk bakker visser novak kovacs horvat petrov ivanova kowalski nowak zielinski""".split()
-_STEMS = "ba be bo da di do fa fi ga go ka ke ki ko la le li lo lu ma me mi mo na ne ni no pa pe po ra re ri ro sa se si so ta te ti to va vi vo xa ya yo za ze zu".split()
-_THINGS = "travel food fit style beauty art music game tech book garden home kitchen yoga run bike photo dance craft vegan".split()
+_WORDS = {
+    "given": """
+ana maria lucia carmen sofia paula laura marta elena irene carlos jose juan luis pedro diego pablo mario ivan
+hugo emma olivia ava mia zoe chloe lily grace ruby ella jack noah liam leo max oscar theo finn sam ben lea
+jade manon camille louis jules arthur gabriel lena hanna klara greta felix jonas paul moritz giulia chiara
+sara luca marco matteo joana ines beatriz tiago rui aisha fatima omar yusuf ali nour layla priya ananya rohan
+arjun dev mei yuki hana kenji sakura min jun soo wei lin chen kofi ama zuri thabo lindiwe ngozi chidi freya
+astrid lars sven ingrid anouk daan bram katya dmitri oksana taras milena jelena nikola petra marek zofia kasia
+janek
+""",
+    "surnames": """
+garcia martinez lopez sanchez perez gomez ruiz diaz torres ramirez flores rivera morales ortiz silva santos
+costa ferreira almeida smith jones taylor brown wilson evans thomas roberts walker wright robinson thompson
+white hughes green hall wood harris martin jackson clarke lewis dubois moreau laurent girard bonnet muller
+schmidt schneider fischer weber wagner becker rossi russo ferrari bianchi romano colombo khan ahmed hassan
+ibrahim patel sharma gupta singh kumar mehta tanaka sato suzuki kim park lee nguyen tran wang zhang liu okafor
+mensah dlamini hansen larsen nilsson berg vandijk bakker visser novak kovacs horvat petrov ivanova kowalski
+nowak zielinski
+""",
+    "stems": """
+ba be bo da di do fa fi ga go ka ke ki ko la le li lo lu ma me mi mo na ne ni no pa pe po ra re ri ro sa se si
+so ta te ti to va vi vo xa ya yo za ze zu
+""",
+    "things": """
+travel food fit style beauty art music game tech book garden home kitchen yoga run bike photo dance craft
+vegan
+""",
+}
+_GIVEN, _SURNAMES, _STEMS, _THINGS = (text.split() for text in _WORDS.values())
 _BEFORE = ("the", "its", "real", "iam", "hey", "official")
 _AFTER = ("official", "tv", "yt", "ig", "vlogs", "live", "oficial")
 _HOSTS = ("linktr.ee", "beacons.ai", "linkin.bio", "bio.link", "stan.store")
@@ -98,7 +113,8 @@ class _Maker:
         ):  # a platform has each handle once: who comes later adds digits
             handle = f"{handle}{rng.randrange(10, 10_000)}"
         brand = handle.title() if kind >= 0.56 and rng.random() < 0.5 else None
-        site = f"https://{rng.choice(('', 'www.'))}{invented if brand else given + surname}{self.persons % 97}.{rng.choice(('com', 'es', 'net', 'example'))}"
+        word, ending = invented if brand else given + surname, rng.choice(("com", "es", "net", "example"))
+        site = f"https://{rng.choice(('', 'www.'))}{word}{self.persons % 97}.{ending}"
         agency = rng.randrange(4000) if rng.random() < 0.08 else None
         email = f"{handle}{self.persons}@mail.example" if rng.random() < 0.15 else None
         own = rng.random()
@@ -230,9 +246,7 @@ def letters(handle: str) -> str:
     return "".join(letter for letter in handle.lower() if letter.isalnum())
 
 
-def lookalikes_of(
-    rows: list[dict[str, Any]], owners: dict[str, Any], seed: int
-) -> Iterator[tuple[dict[str, Any], str]]:
+def lookalikes_of(rows: list[dict[str, Any]], seed: int) -> Iterator[tuple[dict[str, Any], str]]:
     """For some of ``rows`` a fan's, a parodist's, an impersonator's and a stranger's account: the row, and its kind."""
     rng = random.Random(seed)
     for row in rows:

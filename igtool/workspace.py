@@ -105,8 +105,9 @@ class Workspace:
         with self.reader() as lake:
             found = lake.rows(
                 "select distinct l.creator_id from accounts a join creator_links l using (account_id) "
-                "where a.handle = ? or lower(a.platform_user_id) = ? or l.creator_id = ? order by 1",
-                (name, name, name),
+                "where a.handle = ? or lower(a.platform_user_id) = ? or l.creator_id = ? or l.creator_id in "
+                "(select survivor_id from creator_forwards where creator_id = ?) order by 1",
+                (name, name, name, name),
             )
             if not found:
                 raise UsageError(f"there is no creator {handle!r}{history.close_to(lake, name)}")

@@ -33,7 +33,7 @@ ORDER = (
     ("runner", "settling"),
     ("session", "history", "importing", "export", "fill", "report", "health"),
     ("pipeline", "rebuild", "watchlist", "fetching"),
-    ("enrich", "schedule", "outlay", "conversations"),
+    ("enrich", "schedule", "outlay", "conversations", "linking"),
     ("workspace", "shown_prompts"),
     ("console", "commands", "cli"),
 )

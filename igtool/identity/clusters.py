@@ -7,7 +7,7 @@ not change need not be looked at again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 RIVAL_BITS = 4.0
@@ -62,7 +62,7 @@ def group(
     for decision in decisions:
         if decision.is_together and union.join(decision.a, decision.b, is_strong=True):
             _note(why, decision.a, decision.b, Joined("pinned", decision.reason, 1.0, decision.decided_by))
-    decided = {frozenset((d.a, d.b)) for d in decisions}
+    decided = {(d.a, d.b) for d in decisions}
     for pair in sorted(_undisputed(platforms, pairs, decided), key=_order):
         if union.join(pair.a, pair.b, is_strong=pair.is_strong):
             _note(why, pair.a, pair.b, Joined(pair.rule, pair.evidence, pair.confidence, "rule"))
@@ -78,23 +78,40 @@ def _note(why: dict[str, Joined], a: str, b: str, joined: Joined) -> None:
     why.setdefault(b, joined)
 
 
-def _undisputed(platforms: Mapping[str, str], pairs: Sequence[Pair], decided: set[frozenset[str]]) -> Iterable[Pair]:
+def _undisputed(platforms: Mapping[str, str], pairs: Iterable[Pair], decided: set[tuple[str, str]]) -> Iterator[Pair]:
     """The pairs to link, without those that only the model finds and for which another account fits as well."""
-    best: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
-    open_pairs = [pair for pair in pairs if frozenset((pair.a, pair.b)) not in decided]
+    fits: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    open_pairs = [pair for pair in pairs if (pair.a, pair.b) not in decided] if decided else list(pairs)
     for pair in open_pairs:
-        for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
-            best[one, platforms[other]].append((pair.weight, other))
+        _keep_two(fits, (pair.a, platforms[pair.b]), (pair.weight, pair.b))
+        _keep_two(fits, (pair.b, platforms[pair.a]), (pair.weight, pair.a))
     for pair in open_pairs:
-        if pair.verdict != "link":
-            continue
-        sides = ((pair.a, pair.b), (pair.b, pair.a))
-        if pair.rule != "model" or not any(
-            weight >= pair.weight - RIVAL_BITS and rival != other
-            for one, other in sides
-            for weight, rival in best[one, platforms[other]]
-        ):
+        if pair.verdict == "link" and (pair.rule != "model" or not _has_rival(fits, platforms, pair)):
             yield pair
+
+
+def _keep_two(
+    fits: dict[tuple[str, str], list[tuple[float, str]]], place: tuple[str, str], fit: tuple[float, str]
+) -> None:
+    """Remember the two best fits: more are never asked for."""
+    known = fits.get(place)
+    if known is None:
+        fits[place] = [fit]
+    else:
+        known.append(fit)
+        if len(known) > 2:
+            known.remove(min(known))
+
+
+def _has_rival(
+    fits: Mapping[tuple[str, str], list[tuple[float, str]]], platforms: Mapping[str, str], pair: Pair
+) -> bool:
+    least = pair.weight - RIVAL_BITS
+    return any(
+        weight >= least and rival != other
+        for one, other in ((pair.a, pair.b), (pair.b, pair.a))
+        for weight, rival in fits[one, platforms[other]]
+    )
 
 
 class _Union:

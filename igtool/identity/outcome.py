@@ -199,8 +199,8 @@ def _write(lake: Lake, table: str, concerned: str, rows: str) -> None:
 
 def _write_forwards(lake: Lake, people: People) -> None:
     """Forwards of the ids that these accounts came under; chains are shortened, ends without a creator dropped."""
-    named = list(set(people.creator_of.values()) | {row["creator_id"] for row in people.forwards})
-    lake.delete("creator_forwards", "creator_id", named)
+    former = lake.arrow("select creator_id from temp.former").column("creator_id").to_pylist()
+    lake.delete("creator_forwards", "creator_id", sorted(set(former) & set(people.creator_of.values())))
     lake.merge("creator_forwards", people.forwards)
     lake.execute("delete from creator_forwards where survivor_id not in (select creator_id from creator_links)")
 

@@ -21,8 +21,10 @@ RULES = {
 }
 """The exact rules, the strongest first, and the least confidence that each gives."""
 
-_TRAITS = """core skeleton plain is_office marker name name_words given surname sites emails selfs points country
-    followers_count""".split()
+_TRAITS = (
+    *("core", "skeleton", "plain", "is_office", "marker", "name", "name_words", "given", "surname"),
+    *("sites", "emails", "selfs", "points", "country", "followers_count"),
+)
 
 
 def find_pairs(lake: Lake, model: Model) -> None:
@@ -130,10 +132,13 @@ def _judged(model: Model) -> str:
             left join temp.vectors lv on lv.account_id = p.account_a
             left join temp.vectors rv on rv.account_id = p.account_b
         ),
-        weighed as (
-            select *, {model.weight()} as weight, {_rule()} as rule,
-                   list_has_any(points_l, selfs_r) and list_has_any(points_r, selfs_l) as is_mutual
-            from pairs
+        weighed as materialized (  -- most are strangers: their doubts and evidence need no words
+            select * from (
+                select *, {model.weight()} as weight, {_rule()} as rule,
+                       list_has_any(points_l, selfs_r) and list_has_any(points_r, selfs_l) as is_mutual
+                from pairs
+            )
+            where rule is not null or weight >= {model.review_from!r}
         ),
         questioned as (select *, {_doubt()} as doubt from weighed),
         judged as (
@@ -213,7 +218,7 @@ def _verdict(model: Model) -> str:
 
 def _evidence() -> str:
     """The values that a rule rests on, then what the comparisons say."""
-    site, email = (f"list_intersect({what}_l, {what}_r)[1]" for what in ("sites", "emails"))
+    site = "list_intersect(sites_l, sites_r)[1]"
     told = ", ".join(comparisons.words(name) for name in comparisons.COMPARISONS if name != "email")
     return f"""
         concat_ws('; ',

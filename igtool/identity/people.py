@@ -1,4 +1,4 @@
-"""Ids for groups of accounts: kept where there is history, the oldest one after a merge, the former one after a split."""
+"""Ids for groups of accounts: kept where there is history; the oldest after a merge, the former after a split."""
 
 from __future__ import annotations
 

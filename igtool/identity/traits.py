@@ -66,7 +66,7 @@ def _told(accounts: str) -> str:
                    replace(replace(strip_accents(lower(coalesce(f.plain, a.display_name))), '''', ''), '’', ''),
                    '[\p{{L}}\p{{N}}]+'
                ) as spelled,
-               list_distinct([a.external_url] || coalesce(a.links, [])
+               list_distinct(if(a.external_url is null, [], [a.external_url]) || coalesce(a.links, [])
                    || regexp_extract_all(coalesce(a.bio, ''), '(?i)https?://\S+')) as urls,
                {_points(text)} as points
         from accounts a semi join {accounts} chosen on a.account_id = chosen.account_id
@@ -103,17 +103,19 @@ def _named() -> str:
 def _sites() -> str:
     """Host and path of the addresses that are somebody's own."""
     bare = r"regexp_replace(lower(trim(u)), '^(?:https?:)?//(?:www\.|m\.)?|^(?:www\.|m\.)', '')"
-    host = f"regexp_extract({bare}, '^([^/?#:@\\s]+\\.[^/?#:@\\s.]{{2,}})', 1)"
-    path = f"rtrim(regexp_extract({bare}, '^[^/?#]*(/[^?#\\s]*)', 1), '/')"
+    host = r"regexp_extract(b, '^([^/?#:@\s]+\.[^/?#:@\s.]{2,})', 1)"
+    path = r"rtrim(regexp_extract(b, '^[^/?#]*(/[^?#\s]*)', 1), '/')"
     shared = words.listed(words.load()["shared_hosts"].split())
     own = words.listed(words.load()["own_subdomains"].split())
-    base = f"array_to_string(string_split({host}, '.')[-2:], '.')"
+    base = "array_to_string(string_split(s.host, '.')[-2:], '.')"
     is_own = (
-        f"{host} <> '' and not list_contains({shared}, {host}) "
-        f"and (not list_contains({shared}, {base}) or (list_contains({own}, {base}) and {host} <> {base}))"
+        f"s.host <> '' and not list_contains({shared}, s.host) "
+        f"and (not list_contains({shared}, {base}) or (list_contains({own}, {base}) and s.host <> {base}))"
     )
-    kept = f"list_filter(urls, lambda u: u is not null and {is_own})"
-    return f"list_distinct(list_transform({kept}, lambda u: {host} || {path}))"
+    bares = f"list_transform(list_filter(urls, lambda u: u is not null), lambda u: {bare})"
+    parts = f"list_transform({bares}, lambda b: struct_pack(host := {host}, path := {path}))"
+    kept = f"list_filter({parts}, lambda s: {is_own})"
+    return f"if(len(urls) = 0, [], list_distinct(list_transform({kept}, lambda s: s.host || s.path)))"
 
 
 def _selfs() -> str:
@@ -128,7 +130,7 @@ def _marker() -> str:
     for kind in ("own", "parody", "fan"):
         listed = f"list_has_any(spelled, {words.marker_words(kind)})"
         seen = [
-            f"coalesce(regexp_matches(plain, {words.marker_in_handle(kind)}), false)",
+            f"coalesce(regexp_matches(lower(handle), {words.marker_in_handle(kind)}), false)",
             f"coalesce({listed}, false)",
             f"coalesce(regexp_matches(bio, {words.marker_in_text(kind)}), false)",
         ]

@@ -58,9 +58,11 @@ def office() -> str:
 
 
 def marker_in_handle(kind: str) -> str:
-    """A handle that begins or ends with a word of the marker."""
-    words = _any_of(load()["markers"][kind]["words"].split())
-    return literal(f"^{words}.{{{LEAST},}}|.{{{LEAST},}}{words}\\d*$")
+    """A handle with a word of the marker: set off by signs, at its end, or, for long words, at its front."""
+    words = load()["markers"][kind]["words"].split()
+    apart = f"(?:^|[._-]){_any_of(words)}(?:[._-]|\\d*$)"
+    ends = f"{_any_of(word for word in words if len(word) >= 4)}\\d*$"
+    return literal(f"{apart}|{ends}|^{_any_of(word for word in words if len(word) >= 6)}")
 
 
 def marker_words(kind: str) -> str:

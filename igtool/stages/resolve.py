@@ -62,13 +62,15 @@ def _renew_traits(lake: Lake) -> None:
     lake.execute("create or replace temp table changed as select item_id as account_id from memory.pending")
     lake.execute("create or replace temp table gone as select item_id as account_id from memory.gone")
     lake.execute("create or replace temp table altered as from temp.changed union from temp.gone")
-    lake.execute(
-        "create or replace temp table touched_keys as "
-        "select distinct unnest(keys) as key from account_traits semi join temp.altered using (account_id)"
-    )
-    make_traits(lake, "temp.changed")
-    if lake.value("select count(*) from account_traits"):
+    lake.execute("create or replace temp table touched_keys (key varchar)")
+    before = "select (select count(*) from memory.pending where known) + (select count(*) from temp.gone)"
+    if lake.value(before):
+        lake.execute(
+            "insert into temp.touched_keys "
+            "select distinct unnest(keys) from account_traits semi join temp.altered using (account_id)"
+        )
         lake.execute("delete from account_traits where account_id in (from temp.altered)")
+    make_traits(lake, "temp.changed")
     lake.execute("insert into account_traits by name select * exclude (handle, display_name) from temp.traits")
     lake.execute("create or replace temp table new_keys as select unnest(keys) as key from temp.traits order by key")
 
@@ -78,9 +80,14 @@ def _find_focus(lake: Lake) -> None:
 
     A key over the limit makes no pairs, so its holders are concerned only if it was or is within it.
     """
-    lake.execute(
-        f"""
-        create or replace temp table focus as
+    (count,) = lake.rows("select count(*) as n, (select count(*) from account_traits) as all_n from temp.changed")
+    near = "select null::varchar as account_id where false" if count["n"] == count["all_n"] else _NEAR
+    lake.execute(f"create or replace temp table focus as select account_id from temp.changed union all ({near})")
+    lake.execute("create or replace temp table focus as select distinct account_id from temp.focus")
+    lake.execute("create or replace temp table stale as from temp.focus union from temp.gone")
+
+
+_NEAR = f"""
         with added as (select key, count(*) as n from temp.new_keys group by key),
         touched as (select key from added union select key from temp.touched_keys),
         holders as (
@@ -91,7 +98,5 @@ def _find_focus(lake: Lake) -> None:
             select key from holders left join added using (key) group by key
             having count(*) - coalesce(any_value(n), 0) <= {MOST_OF_A_KEY}
         )
-        select account_id from temp.changed union select account_id from holders semi join near using (key)
-        """
-    )
-    lake.execute("create or replace temp table stale as from temp.focus union from temp.gone")
+        select account_id from holders semi join near using (key)
+"""
