@@ -72,12 +72,6 @@ COMPARISONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("audiences within a factor of 30", "abs(ln((followers_count_l + 1) / (followers_count_r + 1))) <= 3.4012"),
         ("audiences of other sizes", "ELSE"),
     ),
-    "texts": (
-        ("null", "vector_l is null or vector_r is null"),
-        ("texts very much alike", "list_cosine_similarity(vector_l, vector_r) >= 0.93"),
-        ("texts alike", "list_cosine_similarity(vector_l, vector_r) >= 0.88"),
-        ("other texts", "ELSE"),
-    ),
 }
 """Comparison to its levels: what the level is called in evidence, and its condition."""
 

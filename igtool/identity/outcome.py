@@ -32,7 +32,9 @@ def renew(lake: Lake, now: datetime) -> None:
     groups, why = clusters.group(platforms, pairs, decisions)
     known, first_seen = _history(lake)
     free = _free(lake)
-    people = name_groups(groups, known, first_seen, lambda one: one not in free and _is_taken(lake, one))
+    people = name_groups(
+        groups, known, first_seen, _split_off(lake), lambda one: one not in free and _is_taken(lake, one)
+    )
     lake.execute("create or replace temp table former as select creator_id, first_seen_at from creator_forwards")
     _write_links(lake, people, why)
     _write_forwards(lake, people)
@@ -141,6 +143,12 @@ def _history(lake: Lake) -> tuple[dict[str, Known], dict[str, datetime]]:
         """
     ).to_pydict()
     return known, dict(zip(seen["creator_id"], seen["first_seen_at"], strict=True))
+
+
+def _split_off(lake: Lake) -> set[str]:
+    """Ids that came into being by a split: they are younger than what they were split from."""
+    rows = lake.arrow("select distinct other_id from link_log where action = 'split'")
+    return set(rows.column("other_id").to_pylist())
 
 
 def _free(lake: Lake) -> set[str]:

@@ -33,23 +33,17 @@ def find_pairs(lake: Lake, model: Model) -> None:
     Read are ``account_traits`` and the temporary table ``focus(account_id)``.
     """
     _find_candidates(lake)
-    find_compared(
+    _find_crowds(
         lake, "select account_a as account_id from temp.candidates union select account_b from temp.candidates"
     )
     lake.execute(f"create or replace temp table found as {_judged(model)}")
 
 
 def find_all_compared(lake: Lake) -> None:
-    """``compared`` and ``vectors`` of every account, for training."""
+    """``compared`` of every account, for training."""
     lake.execute("create or replace temp table focus as select account_id from account_traits")
     _find_candidates(lake)
-    find_compared(lake, "select account_id from account_traits")
-
-
-def find_compared(lake: Lake, ends: str) -> None:
-    """``compared``: the accounts that ``ends`` yields as the model sees them; ``vectors`` of them."""
-    _find_crowds(lake, ends)
-    _find_vectors(lake)
+    _find_crowds(lake, "select account_id from account_traits")
 
 
 def _find_candidates(lake: Lake) -> None:
@@ -106,17 +100,6 @@ def _find_crowds(lake: Lake, accounts: str) -> None:
     )
 
 
-def _find_vectors(lake: Lake) -> None:
-    """``vectors``: of each compared account the vector of its profile text, where there is one."""
-    views = "select count(*) from duckdb_views() where view_name = 'current_embeddings' and database_name = 'lake'"
-    table = "current_embeddings" if lake.value(views) else "embeddings"
-    lake.execute(
-        "create or replace temp table vectors as select owner_id as account_id, min_by(vector, embedding_id) as vector "
-        f"from {table} e semi join temp.compared c on c.account_id = e.owner_id "
-        "where field in ('ig_bio', 'yt_bio') group by owner_id"
-    )
-
-
 def _judged(model: Model) -> str:
     sides = ", ".join(
         f"{side}.{column} as {column}_{side}"
@@ -126,11 +109,9 @@ def _judged(model: Model) -> str:
     rules = " ".join(f"when {literal(rule)} then {least!r}" for rule, least in RULES.items())
     return f"""
         with pairs as (
-            select {sides}, lv.vector as vector_l, rv.vector as vector_r
+            select {sides}
             from temp.candidates p join temp.compared l on l.account_id = p.account_a
             join temp.compared r on r.account_id = p.account_b
-            left join temp.vectors lv on lv.account_id = p.account_a
-            left join temp.vectors rv on rv.account_id = p.account_b
         ),
         weighed as materialized (  -- most are strangers: their doubts and evidence need no words
             select * from (

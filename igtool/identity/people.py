@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -39,18 +39,20 @@ def name_groups(
     groups: Sequence[Sequence[str]],
     known: Mapping[str, Known],
     first_seen: Mapping[str, datetime],
+    split_off: Container[str],
     is_taken: Callable[[str], bool],
 ) -> People:
     """Give each group its id.
 
     An id belongs to the group with most of the accounts that came under it. A group keeps the oldest of its ids by
-    ``first_seen`` and the others are forwarded to it; without any it gets a new one that is not ``is_taken``.
+    ``first_seen`` (of equally old ones not one that was ``split_off``), and the others are forwarded to it; without
+    any it gets a new one that is not ``is_taken``.
     """
     people = People()
     owned = _owned(groups, known)
     used: set[str] = set()
     for place, members in enumerate(groups):
-        ids = sorted(owned.get(place, ()), key=lambda one: (first_seen[one], one))
+        ids = sorted(owned.get(place, ()), key=lambda one: (first_seen[one], one in split_off, one))
         creator_id = ids[0] if ids else _unused(members[0], lambda one: one in used or is_taken(one))
         used.add(creator_id)
         for member in members:

@@ -20,7 +20,7 @@ class Resolve(Stage):
 
     name: ClassVar[str] = "resolve"
     version: ClassVar[int] = 3
-    reads: ClassVar[tuple[str, ...]] = ("accounts", "link_decisions", "embeddings")
+    reads: ClassVar[tuple[str, ...]] = ("accounts", "link_decisions")
     writes: ClassVar[tuple[str, ...]] = (
         "creators",
         "creator_links",
