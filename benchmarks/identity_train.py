@@ -77,7 +77,7 @@ def train(sets: dict[str, Labelled]) -> dict[str, Any]:
 
 
 def _shares(name: str, comparison: dict[str, Any], share: str) -> list[float | None]:
-    """m or u of each level as far as the set ``name`` tells; None where it has no such values, or never saw any."""
+    """M or u of each level as far as the set ``name`` tells; None where it has no such values, or never saw any."""
     told = [level.get(share) for level in comparison["comparison_levels"]]
     is_told = name != "legislators" or comparison["output_column_name"] in _TOLD_BY_LEGISLATORS
     return [one if is_told and isinstance(one, float) else None for one in told]

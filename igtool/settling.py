@@ -132,11 +132,11 @@ def _move_owners(lake: Lake, now: datetime) -> None:
     for end in ("account_a", "account_b"):
         lake.execute(f"update link_decisions t set {end} = o.real_id from temp.owners o where t.{end} = o.stand_in")
     lake.execute("update link_decisions set account_a = account_b, account_b = account_a where account_a > account_b")
-    lake.execute(
-        "update creator_forwards set account_ids = list_transform(account_ids, "
-        "lambda x: coalesce((select any_value(real_id) from temp.owners where stand_in = x), x)) "
-        "where list_has_any(account_ids, (select list(stand_in) from temp.owners))"
-    )
+    real = {row["stand_in"]: row["real_id"] for row in lake.rows("from temp.owners")}
+    forwards = lake.rows("from creator_forwards where list_has_any(account_ids, ?::varchar[])", (list(real),))
+    for forward in forwards:
+        forward["account_ids"] = [real.get(account, account) for account in forward["account_ids"]]
+    lake.merge("creator_forwards", forwards)
     lake.execute("update creator_links t set account_id = o.real_id from temp.owners o where t.account_id = o.stand_in")
 
 

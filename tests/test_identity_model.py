@@ -16,7 +16,7 @@ from igtool.lake import Lake
 
 sys.path.append(str(Path(__file__).parents[1]))  # the invented world stands beside the package
 
-from benchmarks.identity_world import world  # noqa: E402
+from benchmarks.identity_world import world
 
 
 def test_our_sql_weighs_pairs_as_splink_does(lake: Lake) -> None:

@@ -1,4 +1,4 @@
-"""Runs of resolve: any order of arrival gives the same groups, ids stay, merged ids lead on, nothing else is touched."""
+"""Runs of resolve: any order gives the same groups, ids stay, merged ids lead on, nothing else is touched."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from igtool.lake import Lake
 
 sys.path.append(str(Path(__file__).parents[1]))  # the invented world stands beside the package
 
-from benchmarks.identity_world import world  # noqa: E402
+from benchmarks.identity_world import world
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_an_increment_changes_no_row_that_it_does_not_concern(
 def test_a_merged_id_leads_to_the_survivor_and_comes_back_after_a_split(
     lake: Lake, journal: Journal, tmp_path: Path
 ) -> None:
-    """Both ids live through merge and split: the older one stays, the other is forwarded and then its account's again."""
+    """Both ids live on: the older one stays, the other is forwarded and then its account's again."""
     apart = resolve(lake, journal, tmp_path, [account("instagram", "1", "gil"), account("youtube", "2", "gilvideo")])
     merged = resolve(lake, journal, tmp_path, [account("youtube", "2", "gil")])
     survivor, gone = merged["youtube:2"], (set(apart.values()) - set(merged.values())).pop()

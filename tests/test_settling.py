@@ -15,6 +15,8 @@ from click.testing import CliRunner
 from conftest import NOW
 
 from igtool.cli import main
+from igtool.journal import Journal
+from igtool.lake import Lake
 from igtool.rebuild import rebuild, table_hash
 from igtool.schema import TABLES
 from igtool.session import Session, open_session
