@@ -19,8 +19,8 @@ from igtool.settings import load
 
 ROWS = [
     ("twitter", "solveig", "Solveig Ruizlopez", "https://solveig.example"),
-    ("tiktok", "solveig.tv", "Solveig Ruizlopez", "https://solveig.example"),
-    ("twitter", "sensolveig", "Solveig Ruizlopez", ""),
+    ("tiktok", "solveig.ruizlopez", "Solveig Ruizlopez", "https://solveig.example"),
+    ("twitter", "sensolveigruizlopez", "Solveig Ruizlopez", ""),
     ("facebook", "other.person", "Karl Nobody", ""),
     ("tiktok", "solveig.updates", "Solveig updates", ""),
     ("facebook", "lone", "Lone Account", ""),
@@ -83,7 +83,7 @@ def contents(folder: Path) -> dict[str, list[dict[str, Any]]]:
 def test_a_list_of_accounts_becomes_creators_with_reasons(run: Run) -> None:
     """Accounts of any platform are linked, and each link says why and how sure it is."""
     rows = run("show", "solveig")["rows"]
-    assert {row["account_id"] for row in rows} == {"twitter:solveig", "tiktok:solveig.tv"}
+    assert {row["account_id"] for row in rows} == {"twitter:solveig", "tiktok:solveig.ruizlopez"}
     assert {row["rule"] for row in rows} == {"same_website"}
     assert all(0.9 < row["confidence_score"] <= 1 and "solveig.example" in row["evidence"] for row in rows)
 
@@ -91,7 +91,9 @@ def test_a_list_of_accounts_becomes_creators_with_reasons(run: Run) -> None:
 def test_what_is_uncertain_waits_with_reasons_for_and_against(run: Run) -> None:
     """The account that names a post waits for a person; the one about her does not even wait."""
     rows = run("review")["rows"]
-    assert {(row["account_a"], row["account_b"]) for row in rows} == {("tiktok:solveig.tv", "twitter:sensolveig")}
+    assert {(row["account_a"], row["account_b"]) for row in rows} == {
+        ("tiktok:solveig.ruizlopez", "twitter:sensolveigruizlopez")
+    }
     assert rows[0]["doubt"] == "only one names a post"
     assert rows[0]["evidence"]
 
@@ -101,7 +103,7 @@ def test_a_pin_is_undone_exactly(run: Run, folder: Path) -> None:
     before = contents(folder)
     (old,) = {row["creator_id"] for row in run("show", "other.person")["rows"]}
     log_id = run("pin", "twitter:solveig", "other.person", "--reason", "she told me", "--by", "ana")["log_id"]
-    assert members(run, "other.person") == {"twitter:solveig", "tiktok:solveig.tv", "facebook:other.person"}
+    assert members(run, "other.person") == {"twitter:solveig", "tiktok:solveig.ruizlopez", "facebook:other.person"}
     pinned = [row for row in run("show", old)["rows"] if row["rule"] == "pinned"]
     assert {(row["decided_by"], row["evidence"], row["confidence_score"]) for row in pinned} == {
         ("ana", "she told me", 1.0)
@@ -114,7 +116,7 @@ def test_a_pin_is_undone_exactly(run: Run, folder: Path) -> None:
 def test_a_split_holds_when_everything_is_resolved_again(run: Run, folder: Path) -> None:
     """A decision binds later runs, also forced ones; undoing it brings the link back."""
     before = contents(folder)
-    log_id = run("split", "tiktok:solveig.tv")["log_id"]
+    log_id = run("split", "tiktok:solveig.ruizlopez")["log_id"]
     assert members(run, "twitter:solveig") == {"twitter:solveig"}
     with open_session(load(folder), "test", lambda: False) as session:
         run_stages(session, ["resolve"], force=True)
@@ -123,7 +125,7 @@ def test_a_split_holds_when_everything_is_resolved_again(run: Run, folder: Path)
     run("undo", log_id)
     after = contents(folder)
     assert (after["creators"], after["creator_links"]) == (before["creators"], before["creator_links"])
-    assert members(run, own) == {"twitter:solveig", "tiktok:solveig.tv"}  # the id it had meanwhile leads on
+    assert members(run, own) == {"twitter:solveig", "tiktok:solveig.ruizlopez"}  # the id it had meanwhile leads on
 
 
 def test_a_pair_of_the_review_is_accepted_or_rejected_once(run: Run, call: Callable[..., Result]) -> None:
@@ -135,7 +137,7 @@ def test_a_pair_of_the_review_is_accepted_or_rejected_once(run: Run, call: Calla
     assert again.exit_code == 2
     assert "already" in again.stderr
     run("accept", row["pair_id"])
-    assert "twitter:sensolveig" in members(run, "solveig.tv")
+    assert "twitter:sensolveigruizlopez" in members(run, "solveig.ruizlopez")
 
 
 def test_answers_of_a_terminal_are_decisions(folder: Path) -> None:
