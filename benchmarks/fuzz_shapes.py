@@ -43,7 +43,7 @@ PAYLOADS = Path(__file__).parents[1] / "tests" / "payloads"
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TYPES = pa.array(["post", "carousel", "reel", "video", "short"])
 _BATCH = 200
-_ID = r"(?s)^(instagram|youtube):(@?\S.*)$"
+_ID = r"(?s)^[a-z0-9][a-z0-9_.-]*:(@?\S.*)$"
 
 
 @dataclass(frozen=True)

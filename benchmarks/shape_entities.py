@@ -92,7 +92,12 @@ _ABOUT_NONE = (
     *("caption", "channelSection", "comment", "commentThread", "guideCategory", "i18nLanguage", "i18nRegion"),
     *("subscription", "videoAbuseReportReason", "videoCategory"),
 )
-WITHOUT_POSTS = frozenset(f"youtube/{name}" for name in (*_NAMING, *(f"{n}ListResponse" for n in _LISTS), *_ABOUT_NONE))
+WITHOUT_POSTS = frozenset(
+    [
+        "account_list/account",
+        *(f"youtube/{name}" for name in (*_NAMING, *(f"{n}ListResponse" for n in _LISTS), *_ABOUT_NONE)),
+    ]
+)
 """Shapes that give no posts on purpose: they name accounts, or are about none."""
 
 CHANNELS = frozenset({"youtube/channel", "youtube/channelListResponse"})

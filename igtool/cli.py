@@ -12,6 +12,7 @@ from igtool.commands import asking as _asking  # noqa: F401 - registers its comm
 from igtool.commands import drift as _drift  # noqa: F401 - registers its command
 from igtool.commands import export as _export  # noqa: F401 - registers its command
 from igtool.commands import health as _health  # noqa: F401 - registers its commands
+from igtool.commands import link as _link  # noqa: F401 - registers its commands
 from igtool.commands import models as _models  # noqa: F401 - registers its commands
 from igtool.commands import notes as _notes  # noqa: F401 - registers its commands
 from igtool.commands import schedule as _schedule  # noqa: F401 - registers its commands

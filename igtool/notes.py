@@ -18,7 +18,8 @@ _LONGEST = 10_000
 
 _NAMED = """
     select distinct l.creator_id from accounts a join creator_links l using (account_id)
-    where a.handle = $name or lower(a.platform_user_id) = $name or l.creator_id = $name order by 1
+    where a.handle = ? or lower(a.platform_user_id) = ? or l.creator_id = ?
+        or l.creator_id in (select survivor_id from creator_forwards where creator_id = ?) order by 1
 """
 
 # The lists that were given to `enrich` are lists too.
@@ -40,9 +41,12 @@ class Kept:
 
 
 def creators_named(lake: Lake, handle: str) -> list[str]:
-    """Ids of the creators with this handle or id. Raises UsageError, with handles that come close, if there is none."""
+    """Ids of the creators with this handle or id; a merged one leads to the survivor.
+
+    Raises UsageError, with handles that come close, if there is none.
+    """
     name = handle.strip().removeprefix("@").lower()
-    found = [row["creator_id"] for row in lake.rows(_NAMED.replace("$name", "?"), (name, name, name))]
+    found = [row["creator_id"] for row in lake.rows(_NAMED, (name, name, name, name))]
     if not found:
         raise UsageError(f"there is no creator {handle!r}{history.close_to(lake, name)}")
     return found

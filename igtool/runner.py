@@ -119,13 +119,14 @@ class Runner:
             counts.skipped = self._done(stage)
             return True
         self._find_wanted(stage)
-        orphans = self._drop_orphans(stage)
-        pending, known = self._find_pending(stage, force=force or (stage.whole and orphans))
-        if not stage.whole:
-            self.lake.execute("drop table wanted")  # of a million items it takes as much memory as their rows
+        gone = self._find_gone(stage)
+        pending, known = self._find_pending(stage, force=force)
+        self.lake.execute("drop table wanted")  # of a million items it takes as much memory as their rows
         counts.skipped = self._done(stage) - known
         with self.progress.stage(stage.name, pending):
-            if (pending or (stage.whole and orphans)) and not self._run_batches(stage, pending, counts):
+            if stage.joint and (pending or gone):
+                self._run_joint(stage, pending, known, counts)
+            elif pending and not self._run_batches(stage, pending, counts):
                 return False
         self.journal.record_stage(self.lake.lake_id, stage.name, signature(stage), self.lake.snapshot)
         return True
@@ -164,37 +165,52 @@ class Runner:
         counted = self.lake.rows("select count(*) as items, count(*) filter (known) as known from memory.pending")[0]
         return counted["items"], counted["known"]
 
-    def _drop_orphans(self, stage: Stage) -> bool:
-        """Remove what was made of items that are gone; whether there were any."""
-        gone = [
-            row["item_id"]
-            for row in self.lake.rows(
-                f"select item_id from stage_rows anti join wanted using (item_id) where stage = ? and {stage.ours}",
-                (stage.name,),
-            )
-        ]
-        if not gone:
-            return False
-        with self.lake.transaction():
-            self._forget(stage, gone)
-            for table in ("stage_rows", "rejects"):
-                self._delete(table, stage, gone)
-        return True
+    def _find_gone(self, stage: Stage) -> int:
+        """Make the table ``memory.gone`` of items that are no longer there, and remove what was made of them."""
+        self.lake.execute(
+            "create or replace table memory.gone as "
+            f"select item_id from stage_rows anti join wanted using (item_id) where stage = ? and {stage.ours}",
+            (stage.name,),
+        )
+        gone = [row["item_id"] for row in self.lake.rows("from memory.gone")]
+        if gone and not stage.joint:
+            with self.lake.transaction():
+                self._forget(stage, gone)
+                for table in ("stage_rows", "rejects"):
+                    self._delete(table, stage, gone)
+        return len(gone)
 
     def _forget(self, stage: Stage, items: Sequence[str]) -> None:
-        if not stage.whole:
-            for table in stage.writes:
-                if table not in stage.appends:
-                    self.lake.delete(table, stage.key, items)
+        for table in stage.writes:
+            if table not in stage.appends:
+                self.lake.delete(table, stage.key, items)
+
+    def _run_joint(self, stage: Stage, pending: int, known: int, counts: StageCounts) -> None:
+        """Everything that changed in one transaction, with the record that it was done."""
+        with self.lake.transaction():
+            stage.relate(self.lake, self.context)
+            self.lake.execute(
+                "delete from stage_rows where stage = ? and item_id in "
+                "(select item_id from memory.gone union all select item_id from memory.pending where known)",
+                (stage.name,),
+            )
+            self.lake.execute(
+                "insert into stage_rows by name select ? as stage, item_id, fingerprint from memory.pending",
+                (stage.name,),
+            )
+        counts.updated += known
+        counts.new += pending - known
+        self.progress.advance(pending)
+        self.on_batch(stage)
 
     def _run_batches(self, stage: Stage, total: int, counts: StageCounts) -> bool:
         """Work on everything pending; False when something had to be postponed."""
         if stage.streamed:
             self._run_stream(stage, total, counts)
             return True
-        size = total if stage.whole else self.batch_size or stage.batch_size
+        size = self.batch_size or stage.batch_size
         postponed = 0
-        for start in [0] if stage.whole else range(0, total, size):
+        for start in range(0, total, size):
             self._stop_if_asked(stage, start, total)
             left = self._run_batch(stage, start, size, counts)
             postponed += left
@@ -210,9 +226,7 @@ class Runner:
 
     def _run_batch(self, stage: Stage, start: int, size: int, counts: StageCounts) -> int:
         """One batch, read, processed and committed; how many of its items were postponed."""
-        chosen = (
-            "from wanted" if stage.whole else f"from memory.pending where number > {start} and number <= {start + size}"
-        )
+        chosen = f"from memory.pending where number > {start} and number <= {start + size}"
         self.lake.execute(f"create or replace temp view batch as select item_id, fingerprint {chosen}")
         items = self.lake.arrow(
             "select b.item_id, b.fingerprint, coalesce(p.known, true) as known, p.item_id is not null as pending "
@@ -277,8 +291,6 @@ class Runner:
             rows = output.tables.get(table, ())
             if table in stage.appends:
                 self.lake.append_new(table, rows)
-            elif stage.whole:
-                self.lake.replace(table, rows)
             elif len(rows):
                 self.lake.merge(table, rows)
         if known:

@@ -103,7 +103,7 @@ def _move_rows(lake: Lake, table: str, key: str, keys: str = "") -> None:
 
 
 def _move_owners(lake: Lake, now: datetime) -> None:
-    """Embeddings and creator of a stand-in go to the account; where it has its own, these stay."""
+    """Embeddings, creator and decisions of a stand-in go to the account; where it has its own, these stay."""
     lake.execute(
         "create or replace temp table owners as "
         "select stand_in, arg_max(real_id, seen_at) as real_id from temp.sighted group by stand_in"
@@ -129,6 +129,14 @@ def _move_owners(lake: Lake, now: datetime) -> None:
         "delete from creator_links where account_id in (select o.stand_in from temp.owners o "
         "join creator_links r on r.account_id = o.real_id)"
     )
+    for end in ("account_a", "account_b"):
+        lake.execute(f"update link_decisions t set {end} = o.real_id from temp.owners o where t.{end} = o.stand_in")
+    lake.execute("update link_decisions set account_a = account_b, account_b = account_a where account_a > account_b")
+    real = {row["stand_in"]: row["real_id"] for row in lake.rows("from temp.owners")}
+    forwards = lake.rows("from creator_forwards where list_has_any(account_ids, ?::varchar[])", (list(real),))
+    for forward in forwards:
+        forward["account_ids"] = [real.get(account, account) for account in forward["account_ids"]]
+    lake.merge("creator_forwards", forwards)
     lake.execute("update creator_links t set account_id = o.real_id from temp.owners o where t.account_id = o.stand_in")
 
 

@@ -156,9 +156,7 @@ def process(stage: Stage, rows: pa.Table, context: Context) -> Output:
         return stage.process(rows, context)
     except (IgtoolError, MemoryError):
         raise
-    except Exception as error:
-        if stage.whole:
-            raise
+    except Exception as error:  # noqa: BLE001 - the boundary of an item: it becomes a reject
         if rows.num_rows == 1:
             item = rows.column("item_id")[0].as_py()
             return Output(rejects=[Reject(item, "stage-error", f"{type(error).__name__}: {error}"[:500])])

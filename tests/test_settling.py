@@ -15,6 +15,8 @@ from click.testing import CliRunner
 from conftest import NOW
 
 from igtool.cli import main
+from igtool.journal import Journal
+from igtool.lake import Lake
 from igtool.rebuild import rebuild, table_hash
 from igtool.schema import TABLES
 from igtool.session import Session, open_session
@@ -215,3 +217,61 @@ def test_only_normalize_can_be_rebuilt(stages: list[str], tmp_path: Path) -> Non
     result = CliRunner().invoke(main, ["--workspace", str(tmp_path), "run", *stages, "--rebuild"])
     assert result.exit_code == 2
     assert "igtool run normalize --rebuild" in result.output
+
+
+def test_what_people_decided_about_a_stand_in_holds_for_the_account(lake: Lake, journal: Journal) -> None:
+    """Decisions and forwards name the account as soon as its id is learnt."""
+    with lake.transaction():
+        lake.merge(
+            "accounts",
+            [
+                {
+                    "account_id": "instagram:@ana",
+                    "platform": "instagram",
+                    "handle": "ana",
+                    "observed_at": NOW,
+                    "answer_id": "a",
+                }
+            ],
+        )
+        lake.merge(
+            "link_decisions",
+            [
+                {
+                    "decision_id": "d-0",
+                    "account_a": "instagram:@ana",
+                    "account_b": "youtube:b",
+                    "verdict": "apart",
+                    "decided_at": NOW,
+                }
+            ],
+        )
+        lake.merge(
+            "creator_forwards",
+            [
+                {
+                    "creator_id": "c_1",
+                    "survivor_id": "c_2",
+                    "first_seen_at": NOW,
+                    "account_ids": ["instagram:@ana", "youtube:b"],
+                }
+            ],
+        )
+    with lake.transaction():
+        lake.merge(
+            "accounts",
+            [
+                {
+                    "account_id": "instagram:77",
+                    "platform": "instagram",
+                    "platform_user_id": "77",
+                    "handle": "ana",
+                    "observed_at": NOW,
+                    "answer_id": "b",
+                }
+            ],
+        )
+    settle(lake, journal, NOW)
+    (decision,) = lake.rows("select account_a, account_b from link_decisions")
+    assert decision == {"account_a": "instagram:77", "account_b": "youtube:b"}
+    assert lake.value("select account_ids from creator_forwards") == ["instagram:77", "youtube:b"]

@@ -6,7 +6,7 @@ Conventions: ``_id`` columns are strings, ``_at`` is UTC timestamptz, ``_count``
 
 from __future__ import annotations
 
-from igtool.schema import creators, models, people, pictures, platforms, running
+from igtool.schema import creators, identity, models, people, pictures, platforms, running
 from igtool.schema.platforms import PROVENANCE, TOLD_WITH
 from igtool.schema.table import Column, Table
 
@@ -17,6 +17,7 @@ SCHEMA_VERSION = 5
 _TABLES = (
     *platforms.TABLES,
     *creators.TABLES,
+    *identity.TABLES,
     *pictures.TABLES,
     *models.TABLES,
     *people.TABLES,

@@ -30,23 +30,26 @@ TABLES = (
         """
         account_id VARCHAR -- the account
         creator_id VARCHAR -- its creator
-        rule VARCHAR -- only_account, same_handle, same_website, linked_profile
-        evidence VARCHAR -- the value on which the rule rests
-        confidence_score DOUBLE -- 1 for exact rules
-        decided_by VARCHAR -- rule, or a person's name
+        rule VARCHAR -- only_account, linked_profile, same_email, same_website, same_handle, model, pinned
+        evidence VARCHAR -- what the link rests on, in words
+        confidence_score DOUBLE -- calibrated probability that the link is right; 1 for one account and for decisions
+        decided_by VARCHAR -- rule, or the person who decided
         """,
     ),
     table(
         "link_log",
-        "Merges and splits of creators, in order.",
+        "Merges and splits of creators, what people decided, and what they took back.",
         "log_id",
         """
-        log_id VARCHAR -- SHA-256 of action and members
-        action VARCHAR -- merge or split
+        log_id VARCHAR -- hash of action, members and time
+        action VARCHAR -- merge, split, move (both creators stay); of people: together, apart, undo
         creator_id VARCHAR -- the id that stays
-        other_id VARCHAR -- the id that was merged into it, or split from it
-        account_ids VARCHAR[] -- accounts that moved
+        other_id VARCHAR -- the id that was merged into it, split from it, or lost accounts to it
+        account_ids VARCHAR[] -- accounts that moved, or that the decision is about
         rule VARCHAR -- why
+        evidence VARCHAR -- what the rule rests on; of people their reason
+        decided_by VARCHAR -- rule, or the person who decided
+        undoes VARCHAR -- log_id of the entry that this one takes back; NULL for others
         logged_at TIMESTAMPTZ -- when
         """,
     ),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from igtool.schema.table import table
 
 _ACCOUNT = """
-    account_id VARCHAR -- platform:platform_user_id; platform:@handle while the id is unknown
-    platform VARCHAR -- instagram or youtube
+    account_id VARCHAR -- platform:platform_user_id; while the id is unknown platform:@handle, of lists platform:handle
+    platform VARCHAR -- instagram, youtube, or another that a list of accounts names
     platform_user_id VARCHAR -- the platform's own id
     handle VARCHAR -- current user name, lower case, without @
     display_name VARCHAR -- name shown on the profile

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ import pyarrow as pa
 
 from igtool.arrow import Rows, joined
 from igtool.encoders.base import Encoder
+from igtool.lake import Lake
 from igtool.llms.questions import Question, Result
 from igtool.schema import written
 
@@ -71,18 +71,21 @@ class NoOptions:
     """A stage without options."""
 
 
-class Stage(ABC):
+class Stage:
     """One step of the pipeline.
 
     ``keys`` is SQL that yields ``item_id`` and ``fingerprint`` of every item that should exist; the runner finds
     those whose fingerprint, with ``version`` and ``Options``, is not recorded yet. ``rows`` is SQL that yields the
     input columns (``item_id`` among them) for the items named in the view ``batch(item_id, fingerprint)``.
     ``key`` is the column that holds the item id in every table of ``writes``; when an item disappears from
-    ``keys`` its rows go too. A stage with ``whole`` gets all items in one batch as soon as one is pending, and
-    what it returns replaces its tables. Those of ``writes`` that are also in ``appends`` only grow.
+    ``keys`` its rows go too. Tables of ``writes`` that are also in ``appends`` only grow.
 
     ``ours`` is SQL over ``item_id``: among what was done by the stage, the items that are looked at. Others, made with
     other options, stay as they are.
+
+    The items of a ``joint`` stage depend on each other: it has no ``rows``, and instead of ``process`` its ``relate``
+    works on the tables in one transaction, told what changed by ``memory.pending(item_id, fingerprint, known)`` and
+    ``memory.gone(item_id)``.
 
     A ``timely`` stage may have something to do because time went by: it is looked at in every run.
 
@@ -97,9 +100,9 @@ class Stage(ABC):
     writes: ClassVar[tuple[str, ...]]
     key: ClassVar[str]
     keys: str
-    rows: str
+    rows: str = ""
     ours: str = "true"
-    whole: ClassVar[bool] = False
+    joint: ClassVar[bool] = False
     appends: ClassVar[tuple[str, ...]] = ()
     batch_size: int = 500
     streamed: ClassVar[bool] = False
@@ -113,6 +116,10 @@ class Stage(ABC):
         """Those of ``Output.variants`` that are current: what another one made is pending. None: there is one way."""
         return None
 
-    @abstractmethod
     def process(self, batch: pa.Table, context: Context) -> Output:
         """The batch's rows made into output rows; reads and writes nothing else."""
+        raise NotImplementedError
+
+    def relate(self, lake: Lake, context: Context) -> None:
+        """Of a joint stage: bring its tables up to date with the items that changed or are gone."""
+        raise NotImplementedError
