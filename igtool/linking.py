@@ -30,6 +30,8 @@ _WAITING = f"""
     order by p.confidence_score desc, p.account_a, p.account_b
 """
 
+_REVIEWED = "review"
+
 
 def waiting(lake: Lake, limit: int | None = None) -> list[Row]:
     """Pairs that a person should look at, the likeliest first: who, what speaks for it, what against it."""
@@ -169,7 +171,7 @@ def ask_each(session: Session, rows: Sequence[Row], answer: Callable[[Row], str]
         if word != "skip":
             verdict = "together" if word == "yes" else "apart"
             pair = [(row["account_a"], row["account_b"])]
-            decisions.decide(session.lake, pair, verdict, by=by, reason="review", now=datetime.now(UTC))
+            decisions.decide(session.lake, pair, verdict, by=by, reason=_REVIEWED, now=datetime.now(UTC))
     run_stages(session, ["resolve"])
     return said
 

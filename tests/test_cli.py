@@ -140,7 +140,7 @@ def test_a_second_run_has_nothing_to_do(example: Path) -> None:
     "arguments",
     [
         ["search", "street food", "--json"],
-        ["search", "--platform", "youtube", "--min-followers", "1k", "--json"],
+        ["search", "--platform", "youtube", "--followers", "1k..", "--json"],
         ["sql", "select count(*) as n from creators", "--json"],
         ["status", "--json"],
         ["doctor", "--json"],

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from search_tables import Given, Tables, add_account, add_vector, find
+from search_tables import SEEN, Given, Tables, find
 
 from igtool.encoders.base import unit
 from igtool.search import build, vectors
@@ -20,24 +20,32 @@ WORDS = ("train", "food", "hats", "gardens", "boats", "chess", "songs", "maps")
 COUNT = 100
 
 
-def person(tables: Tables, number: int, seed: int = 0) -> None:
-    """An invented creator; another ``seed`` makes another one of the same id."""
-    random = np.random.default_rng((number, seed))
-    creator, handle = f"c{number:03d}", f"p{number}s{seed}"
-    tables.add("creators", [{"creator_id": creator, "canonical_handle": handle, "name": handle, "country": "ES"}])
-    bio = " ".join(random.choice(WORDS, 5)) + f" unique{number}x{seed}"
-    account = f"instagram:{number}"
-    add_account(tables, creator, account, handle, int(random.integers(100, 100_000)), bio=bio, answer_id=f"{seed}")
-    add_vector(tables, account, "ig_bio", "numbers", unit(random.standard_normal(8)).tolist())
-    tables.connection.execute(f"update embeddings set text_sha256 = '{seed}' where owner_id = '{account}'")
-
-
-def crowd(changed: dict[int, int], gone: set[int] = frozenset(), more: int = 0) -> Tables:  # type: ignore[assignment]
-    """A hundred creators: some changed to another seed, some gone, some new."""
+def crowd(changed: dict[int, int], gone: frozenset[int] = frozenset(), more: int = 0) -> Tables:
+    """A hundred invented creators: some changed (to another seed), some gone, some new."""
+    rows: dict[str, list[dict[str, Any]]] = {
+        name: [] for name in ("creators", "creator_links", "accounts", "embeddings")
+    }
+    for number in sorted(set(range(COUNT + more)) - gone):
+        seed = changed.get(number, 0)
+        random = np.random.default_rng((number, seed))
+        creator, account, handle = f"c{number:03d}", f"instagram:{number}", f"p{number}s{seed}"
+        bio = " ".join(random.choice(WORDS, 5)) + f" unique{number}x{seed}"
+        followers, vector = int(random.integers(100, 100_000)), unit(random.standard_normal(8)).tolist()
+        rows["creators"].append({"creator_id": creator, "canonical_handle": handle, "name": handle, "country": "ES"})
+        rows["creator_links"].append({"account_id": account, "creator_id": creator})
+        told = {
+            "platform": "instagram",
+            "handle": handle,
+            "bio": bio,
+            "followers_count": followers,
+            "observed_at": SEEN,
+        }
+        rows["accounts"].append({"account_id": account, "answer_id": str(seed), **told})
+        made = {"owner_id": account, "field": "ig_bio", "model": "numbers", "text_sha256": str(seed), "vector": vector}
+        rows["embeddings"].append({"embedding_id": account, **made})
     tables = Tables()
-    for number in range(COUNT + more):
-        if number not in gone:
-            person(tables, number, changed.get(number, 0))
+    for name, many in rows.items():
+        tables.add(name, many)
     return tables
 
 
@@ -56,7 +64,7 @@ def answers(index: Index) -> list[Any]:
 def test_renewed_index_equals_a_clean_build(tmp_path: Path, changed: dict[int, int], gone: set[int], more: int) -> None:
     """After changes, removals and additions the renewed index gives the very answers of one built from nothing."""
     build_index(crowd({}), tmp_path / "renewed", version="v1")
-    tables = crowd(changed, gone, more)
+    tables = crowd(changed, frozenset(gone), more)
     renewed = build_index(tables, tmp_path / "renewed", version="v2")
     assert renewed.renewed == len(changed) + more
     assert build_index(tables, tmp_path / "clean", version="v1").renewed is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,33 +26,43 @@ from igtool.workspace import Workspace
 PEOPLE = {"anna": "trains and tea", "bea": "trains and hats", "cleo": "mountain huts"}
 
 
-def add(lake: Lake, handle: str, bio: str, followers: int = 1_000) -> None:
-    """A creator with one account."""
-    account = f"instagram:{handle}"
+def add(lake: Lake, **bios: str) -> None:
+    """Creators with one account each, named by handle; each has ten times the followers of the one before."""
     with lake.transaction():
-        lake.execute(
-            "insert into creators by name select ? as creator_id, ? as canonical_handle, ? as name, 'ES' as country, "
-            "['instagram'] as platforms, 1 as account_count",
-            (f"c_{handle}", handle, handle.title()),
-        )
-        lake.execute(
-            "insert into creator_links by name select ? as account_id, ? as creator_id", (account, f"c_{handle}")
-        )
-        lake.execute(
-            "insert into accounts by name select ? as account_id, 'instagram' as platform, ? as handle, ? as bio, "
-            "?::bigint as followers_count, ? as observed_at, true as is_profile",
-            (account, handle, bio, followers, NOW),
-        )
+        for number, (handle, bio) in enumerate(bios.items()):
+            account = f"instagram:{handle}"
+            lake.execute(
+                "insert into creators by name select ? as creator_id, ? as canonical_handle, ? as name, "
+                "'ES' as country, ['instagram'] as platforms, 1 as account_count",
+                (f"c_{handle}", handle, handle.title()),
+            )
+            lake.execute(
+                "insert into creator_links by name select ? as account_id, ? as creator_id", (account, f"c_{handle}")
+            )
+            lake.execute(
+                "insert into accounts by name select ? as account_id, 'instagram' as platform, ? as handle, ? as bio, "
+                "?::bigint as followers_count, ? as observed_at, true as is_profile",
+                (account, handle, bio, 1_000 * 10 ** (number % 5), NOW),
+            )
 
 
 @pytest.fixture
 def there(lake: Lake, journal: Journal, tmp_path: Path) -> Path:
     """A workspace with three creators and no index."""
-    for number, (handle, bio) in enumerate(PEOPLE.items()):
-        add(lake, handle, bio, 1_000 * 10**number)
+    add(lake, **PEOPLE)
     lake.close()
     journal.close()
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory, empty_lake: Path) -> Path:
+    """A workspace with the same creators that no test changes."""
+    place = tmp_path_factory.mktemp("settled")
+    shutil.copytree(empty_lake, place / "data")
+    with Lake(place / "data", writable=True) as lake:
+        add(lake, **PEOPLE)
+    return place
 
 
 @pytest.fixture
@@ -74,7 +85,7 @@ def call(there: Path, *arguments: str) -> Result:
 def grow(there: Path, handle: str, bio: str) -> None:
     """One creator more, written by another process."""
     with open_session(load(there), "test", lambda: False) as session:
-        add(session.lake, handle, bio)
+        add(session.lake, **{handle: bio})
 
 
 def test_missing_and_stale_indexes_are_said_and_made(told: tuple[Workspace, list[str]], there: Path) -> None:
@@ -191,9 +202,9 @@ def test_lists_notes_and_hidden_creators(there: Path) -> None:
         (("search", "--like", "@anna"), "no vectors"),
     ],
 )
-def test_bad_input(there: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_bad_input(settled: Path, arguments: tuple[str, ...], words: str) -> None:
     """What does not fit ends with code 2 and says what would."""
-    shown = call(there, *arguments)
+    shown = call(settled, *arguments)
     assert shown.exit_code == 2
     assert words in shown.stderr
 

@@ -88,8 +88,7 @@ def test_bad_files(tmp_path: Path, text: str, words: str) -> None:
 
 def test_command_writes_only_when_asked(tmp_path: Path, lake: Lake, journal: Journal) -> None:
     """Weights go into igtool.toml with --write, beside what stands there, and the next search uses them."""
-    for number in range(24):
-        add(lake, f"p{number}", f"trains word{number}", 10 ** (1 + number % 6))
+    add(lake, **{f"p{number}": f"trains word{number}" for number in range(24)})
     lake.close()
     journal.close()
     rows = "".join(f"word{number},@p{number},yes\nword{number},p{(number + 5) % 24},no\n" for number in range(12))

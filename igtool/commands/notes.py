@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from igtool.commands.base import JSON, Command, Stop, command, main, workspace_of
 from igtool.console import print_json, print_rows, say
-from igtool.lake import Lake
+
+if TYPE_CHECKING:
+    from igtool.lake import Lake
 
 HANDLES = click.argument("handles", nargs=-1, required=True, metavar="HANDLE…")
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igtool.errors import UsageError
-from igtool.search.score import VECTOR_FIELDS, Weights, combine
+from igtool.search.score import PARTS, VECTOR_FIELDS, Weights, combine
 
 Numbers = NDArray[np.float64]
 Judgements = dict[str, dict[str, float]]
@@ -106,16 +106,11 @@ def _grade(cell: str) -> float | None:
     return grade if 0 <= grade <= 10 else None
 
 
-def ndcg(scores: Numbers, grades: Numbers, depth: int = DEPTH) -> float:
-    """NDCG of the order that ``scores`` give; equal scores keep their order. 0 when nothing is relevant."""
-    discounts = 1 / np.log2(np.arange(2, depth + 2))
-
-    def gain(ranked: Numbers) -> float:
-        top = 2.0 ** ranked[:depth] - 1
-        return float(top @ discounts[: len(top)])
-
-    best = gain(-np.sort(-grades))
-    return gain(grades[np.argsort(-scores, kind="stable")]) / best if best > 0 else 0.0
+def ndcg(scores: Numbers, grades: Numbers) -> float:
+    """nDCG@10 of the order that ``scores`` give; equal scores keep their order. 0 when nothing is relevant."""
+    gains = 2.0**grades - 1
+    best = float(_discounted(-np.sort(-gains)))
+    return float(_discounted(gains[np.argsort(-scores, kind="stable")])) / best if best > 0 else 0.0
 
 
 def tune(judged: Sequence[Judged], current: Weights, seed: int = 0) -> Tuning:
@@ -128,30 +123,51 @@ def tune(judged: Sequence[Judged], current: Weights, seed: int = 0) -> Tuning:
         raise UsageError(
             f"{len(usable)} queries have a relevant creator in this database: at least {LEAST_QUERIES} are needed"
         )
+    pool = _Pool(usable)
     fold = np.random.default_rng(seed).permutation(len(usable)) % FOLDS
-    before, after = np.zeros(len(usable)), np.zeros(len(usable))
+    before, after = pool.ndcg(current), np.zeros(len(usable))
     for number in range(FOLDS):
-        fitted = _fit([usable[at] for at in np.flatnonzero(fold != number)], current, seed)
-        for at in np.flatnonzero(fold == number):
-            before[at], after[at] = (_of(usable[at], weights) for weights in (current, fitted))
-    return Tuning(len(usable), _fit(usable, current, seed), measured(before), measured(after), measured(after - before))
+        held_out = fold == number
+        after[held_out] = pool.ndcg(_fit(pool, ~held_out, current, seed))[held_out]
+    weights = _fit(pool, np.ones(len(usable), dtype=bool), current, seed)
+    return Tuning(len(usable), weights, measured(before), measured(after), measured(after - before))
 
 
-def _of(one: Judged, weights: Weights) -> float:
-    return ndcg(combine(one.inputs, weights)[1], one.grades)
+class _Pool:
+    """The candidates of all queries, one after the other, so that weights are tried on all of them at once."""
+
+    def __init__(self, judged: Sequence[Judged]) -> None:
+        self._inputs = {name: np.concatenate([one.inputs[name] for one in judged]) for name in PARTS}
+        sizes = [len(one.grades) for one in judged]
+        starts = np.cumsum(sizes) - sizes
+        columns = np.arange(max(sizes))
+        self._none = columns >= np.asarray(sizes)[:, None]
+        self._places = np.where(self._none, 0, starts[:, None] + columns)
+        grades = np.where(self._none, 0.0, np.concatenate([one.grades for one in judged])[self._places])
+        self._gains = 2.0**grades - 1
+        self._best = _discounted(-np.sort(-self._gains, axis=1))
+
+    def ndcg(self, weights: Weights) -> Numbers:
+        """nDCG@10 of each query."""
+        scores = np.where(self._none, -np.inf, combine(self._inputs, weights)[1][self._places])
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :DEPTH]
+        found: Numbers = _discounted(np.take_along_axis(self._gains, order, axis=1)) / self._best
+        return found
 
 
-def _fit(judged: Sequence[Judged], start: Weights, seed: int) -> Weights:
+def _discounted(gains: Numbers) -> Numbers:
+    top = gains[..., :DEPTH]
+    summed: Numbers = top @ (1 / np.log2(np.arange(2, top.shape[-1] + 2)))
+    return summed
+
+
+def _fit(pool: _Pool, chosen: NDArray[np.bool_], start: Weights, seed: int) -> Weights:
     """The best of many weights, drawn ever closer around the best so far: nDCG has steps and no gradient."""
     random = np.random.default_rng(seed)
-
-    def value(weights: Weights) -> float:
-        return float(np.mean([_of(one, weights) for one in judged]))
-
-    best, reached = start, value(start)
+    best, reached = start, float(pool.ndcg(start)[chosen].mean())
     for step in range(_STEPS):
         tried = _drawn(best, random, 1.5 * 0.98**step)
-        if (found := value(tried)) > reached:
+        if (found := float(pool.ndcg(tried)[chosen].mean())) > reached:
             best, reached = tried, found
     return best
 
