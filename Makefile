@@ -37,9 +37,11 @@ model: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local]'
 	$(BIN)/igtool models add qwen2.5-coder-1.5b-instruct
 
-# A file stays in one process: its tests share what takes long to make.
+# A file stays in one process: its tests share what takes long to make. In memory, where there is such a folder, waiting
+# for the disk takes no time.
 test: .venv/ready-dev
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	TMPDIR=$${TMPDIR:-$$(test -w /dev/shm && echo /dev/shm || echo /tmp)} \
+		$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .
