@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,9 +111,8 @@ def _copy(lake: Lake, path: Path) -> int:
         for table in EXPORTED:
             hidden = " exclude (emails)" if any(c.name == "emails" for c in TABLES[table].columns) else ""
             keys = ", ".join(map(quote, TABLES[table].key))
-            lake.execute(
-                f"create table portable.{quote(table)} as select *{hidden} from {quote(table)} order by {keys}"
-            )
+            source = "current_embeddings" if table == "embeddings" else quote(table)
+            lake.execute(f"create table portable.{quote(table)} as select *{hidden} from {source} order by {keys}")
         lake.execute(f"create table portable.creator_texts as {_TEXTS}")
         size = int(lake.value("select coalesce(max(len(vector)), 0) from portable.embeddings") or 0)
         if size:
@@ -163,7 +163,7 @@ def _index(path: Path, size: int, *, with_hnsw: bool, offline: bool) -> None:
                 )
         with translated(path):
             for view, query in VIEWS.items():
-                if view != "handle_history":  # is made of states that are not exported
+                with suppress(duckdb.CatalogException):  # a view of tables that are not exported
                     connection.execute(f"create view {quote(view)} as {query}")
             connection.execute("checkpoint")
     finally:

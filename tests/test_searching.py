@@ -33,8 +33,8 @@ def add(lake: Lake, **bios: str) -> None:
             account = f"instagram:{handle}"
             lake.execute(
                 "insert into creators by name select ? as creator_id, ? as canonical_handle, ? as name, "
-                "'ES' as country, ['instagram'] as platforms, 1 as account_count",
-                (f"c_{handle}", handle, handle.title()),
+                "'ES' as country, ['instagram'] as platforms, 1 as account_count, ?::bigint as total_followers_count",
+                (f"c_{handle}", handle, handle.title(), 1_000 * 10 ** (number % 5)),
             )
             lake.execute(
                 "insert into creator_links by name select ? as account_id, ? as creator_id", (account, f"c_{handle}")
