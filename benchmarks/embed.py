@@ -67,10 +67,12 @@ def real_lines() -> list[str]:
 def peer(python: str) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
     """Asks the other interpreter; the first line that it says are its versions."""
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"}
-    script = [python, str(Path(__file__).with_name("embed_peer.py"))]
-    with subprocess.Popen(
-        script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
-    ) as process:
+    script = [str(Path(python).absolute()), str(Path(__file__).absolute().with_name("embed_peer.py"))]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with (
+        tempfile.TemporaryDirectory() as place,  # the export leaves files of its own where it is started
+        subprocess.Popen(script, text=True, env=environment, cwd=place, **pipes) as process,
+    ):
         assert process.stdin is not None
         assert process.stdout is not None
 
