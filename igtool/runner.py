@@ -18,7 +18,7 @@ from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.progress import Progress, StageCounts
 from igtool.schema import TABLES
-from igtool.stages.base import Context, Output, Reject, Row, Stage
+from igtool.stages.base import BatchStage, Context, JointStage, Output, Reject, Row, Stage
 from igtool.workers import Workers, head_of, process
 
 _COMMIT_ITEMS = 5_000
@@ -124,9 +124,10 @@ class Runner:
         self.lake.execute("drop table wanted")  # of a million items it takes as much memory as their rows
         counts.skipped = self._done(stage) - known
         with self.progress.stage(stage.name, pending):
-            if stage.joint and (pending or gone):
-                self._run_joint(stage, pending, known, counts)
-            elif pending and not self._run_batches(stage, pending, counts):
+            if isinstance(stage, JointStage):
+                if pending or gone:
+                    self._run_joint(stage, pending, known, counts)
+            elif isinstance(stage, BatchStage) and pending and not self._run_batches(stage, pending, counts):
                 return False
         self.journal.record_stage(self.lake.lake_id, stage.name, signature(stage), self.lake.snapshot)
         return True
@@ -173,7 +174,7 @@ class Runner:
             (stage.name,),
         )
         gone = [row["item_id"] for row in self.lake.rows("from memory.gone")]
-        if gone and not stage.joint:
+        if gone and isinstance(stage, BatchStage):
             with self.lake.transaction():
                 self._forget(stage, gone)
                 for table in ("stage_rows", "rejects"):
@@ -185,7 +186,7 @@ class Runner:
             if table not in stage.appends:
                 self.lake.delete(table, stage.key, items)
 
-    def _run_joint(self, stage: Stage, pending: int, known: int, counts: StageCounts) -> None:
+    def _run_joint(self, stage: JointStage, pending: int, known: int, counts: StageCounts) -> None:
         """Everything that changed in one transaction, with the record that it was done."""
         with self.lake.transaction():
             stage.relate(self.lake, self.context)
@@ -203,7 +204,7 @@ class Runner:
         self.progress.advance(pending)
         self.on_batch(stage)
 
-    def _run_batches(self, stage: Stage, total: int, counts: StageCounts) -> bool:
+    def _run_batches(self, stage: BatchStage, total: int, counts: StageCounts) -> bool:
         """Work on everything pending; False when something had to be postponed."""
         if stage.streamed:
             self._run_stream(stage, total, counts)
@@ -224,7 +225,7 @@ class Runner:
         if self.stopping():
             raise Interrupted(f"stopped in {stage.name} after {done} of {total} items; all of them are stored")
 
-    def _run_batch(self, stage: Stage, start: int, size: int, counts: StageCounts) -> int:
+    def _run_batch(self, stage: BatchStage, start: int, size: int, counts: StageCounts) -> int:
         """One batch, read, processed and committed; how many of its items were postponed."""
         chosen = f"from memory.pending where number > {start} and number <= {start + size}"
         self.lake.execute(f"create or replace temp view batch as select item_id, fingerprint {chosen}")
@@ -236,7 +237,7 @@ class Runner:
         self._commit(stage, items, output, counts)
         return len(output.postponed)
 
-    def _run_stream(self, stage: Stage, total: int, counts: StageCounts) -> None:
+    def _run_stream(self, stage: BatchStage, total: int, counts: StageCounts) -> None:
         """All pending rows in one stream; a commit as soon as enough of them are done."""
         done = 0
         heads: list[pa.Table] = []
@@ -255,7 +256,7 @@ class Runner:
                 self._commit(stage, pa.concat_tables(heads), made, counts)
 
     def _pieces_done(
-        self, stage: Stage, pieces: Iterator[pa.Table], total: int, stack: ExitStack
+        self, stage: BatchStage, pieces: Iterator[pa.Table], total: int, stack: ExitStack
     ) -> Iterator[tuple[pa.Table, Output]]:
         """The head of each piece with what the stage made of it: here when it is little, else in other processes."""
         if self.scratch is None or self.processes < 2 or total < _ALONE:
@@ -264,7 +265,7 @@ class Runner:
         workers = stack.enter_context(Workers(stage, self.scratch, self.processes))
         return workers.map(pieces, self.context)
 
-    def _commit(self, stage: Stage, items: pa.Table, output: Output, counts: StageCounts) -> int:
+    def _commit(self, stage: BatchStage, items: pa.Table, output: Output, counts: StageCounts) -> int:
         """Store what was made of ``items`` in one commit; how many those were."""
         _check(stage, items.column("item_id").to_pylist(), output)
         if output.postponed:
@@ -284,7 +285,7 @@ class Runner:
         self.on_batch(stage)
         return int(items.num_rows)
 
-    def _store(self, stage: Stage, items: pa.Table, output: Output) -> None:
+    def _store(self, stage: BatchStage, items: pa.Table, output: Output) -> None:
         known = items.filter(items.column("known")).column("item_id").to_pylist()
         self._forget(stage, known)
         for table in stage.writes:

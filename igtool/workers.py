@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from igtool.arrow import arrow_table
 from igtool.schema import written
-from igtool.stages.base import Context, Output, Reject, Stage
+from igtool.stages.base import BatchStage, Context, Output, Reject
 
 _WAITING = 8
 """Pieces given to each worker ahead of time, so that it has work while a commit keeps this process busy."""
@@ -50,7 +50,7 @@ class _Sent:
 class _Worker:
     """One process; requests are answered in order."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: BatchStage) -> None:
         command = [sys.executable, "-P", "-m", "igtool.workers"]  # -P: no module from the folder one happens to be in
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, pipesize=_PIPE_BYTES)  # noqa: S603 - ourselves
@@ -94,7 +94,7 @@ class _Worker:
 class Workers:
     """``count`` processes that run ``stage``; use it as a context manager. ``folder`` is theirs alone."""
 
-    def __init__(self, stage: Stage, folder: Path, count: int) -> None:
+    def __init__(self, stage: BatchStage, folder: Path, count: int) -> None:
         self._stage = stage
         self._folder = folder
         shutil.rmtree(folder, ignore_errors=True)  # what a run that was killed left there
@@ -148,7 +148,7 @@ def head_of(piece: pa.Table) -> pa.Table:
     return piece.select(HEAD).take(pa.array(range(piece.num_rows)))
 
 
-def process(stage: Stage, rows: pa.Table, context: Context) -> Output:
+def process(stage: BatchStage, rows: pa.Table, context: Context) -> Output:
     """The stage's output; a batch that fails is tried item by item, so that one bad item costs only itself."""
     from igtool.errors import IgtoolError
 
@@ -199,7 +199,7 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         answers.flush()
 
 
-def _answer(stage: Stage, path: Path, context: Context) -> Output | Exception:
+def _answer(stage: BatchStage, path: Path, context: Context) -> Output | Exception:
     try:
         output = process(stage, _read(path), context)
         for table, rows in output.tables.items():

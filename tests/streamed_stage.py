@@ -11,12 +11,12 @@ import pyarrow as pa
 from igtool.arrow import Rows, arrow_table
 from igtool.errors import UsageError
 from igtool.schema import TABLES
-from igtool.stages.base import Context, Output, Reject, Stage
+from igtool.stages.base import BatchStage, Context, Output, Reject
 
 _SIGNALS = {"die": signal.SIGKILL, "interrupt": signal.SIGINT}
 
 
-class Capitals(Stage):
+class Capitals(BatchStage):
     """Bodies in capitals, as names of creators. What a body says is also done: see ``process``."""
 
     name: ClassVar[str] = "capitals"

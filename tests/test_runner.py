@@ -17,12 +17,12 @@ from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.progress import Progress
 from igtool.runner import Runner, cut, in_order
-from igtool.stages.base import Context, Output, Reject, Stage
+from igtool.stages.base import BatchStage, Context, Output, Reject
 from igtool.stages.normalize import Normalize
 from igtool.stages.resolve import Resolve
 
 
-class Shout(Stage):
+class Shout(BatchStage):
     """A real, small stage: account names in capitals, as creators."""
 
     name: ClassVar[str] = "shout"

@@ -16,7 +16,7 @@ from igtool.progress import Progress
 from igtool.runner import Runner, in_order
 from igtool.schema import TABLES
 from igtool.settings import Settings
-from igtool.stages.base import Context, Stage
+from igtool.stages.base import BatchStage, Context, JointStage, Stage
 
 STAGES = stages_of(Settings())
 RAW = Path(__file__).parents[1] / "examples" / "raw" / "instagram"
@@ -26,7 +26,7 @@ RAW = Path(__file__).parents[1] / "examples" / "raw" / "instagram"
 def test_a_stage_declares_what_is_there(stage: Stage, lake: Lake) -> None:
     """Its tables exist, its key stands in each, its SQL runs on an empty lake, and nothing in gives nothing out."""
     assert set(stage.reads) | set(stage.writes) <= set(TABLES)
-    if not stage.joint:
+    if isinstance(stage, BatchStage):
         assert all(stage.key in TABLES[table].column_names for table in stage.writes if table not in stage.appends)
     wanted = lake.arrow(stage.keys)
     assert wanted.column_names == ["item_id", "fingerprint"]
@@ -34,7 +34,7 @@ def test_a_stage_declares_what_is_there(stage: Stage, lake: Lake) -> None:
         "create or replace temp view batch as "
         "select ''::varchar as item_id, '' as fingerprint, false as known where false"
     )
-    if stage.joint:
+    if isinstance(stage, JointStage):
         for table in ("pending", "gone"):
             lake.execute(
                 f"create or replace table memory.{table} as select ''::varchar as item_id, false as known limit 0"

@@ -10,7 +10,7 @@ import pyarrow as pa
 from igtool import vocabulary
 from igtool.facts import FACTS, FACTS_KEYS
 from igtool.portrait import portraits_of
-from igtool.stages.base import Context, Output, Row, Stage
+from igtool.stages.base import BatchStage, Context, Output, Row
 
 _ROWS = f"""
     with facts as ({FACTS})
@@ -34,7 +34,7 @@ class AnalyzeOptions:
     """What niches and styles there are; an edited vocabulary analyses everything again."""
 
 
-class Analyze(Stage):
+class Analyze(BatchStage):
     """One row of ``profiles`` and of ``niches`` a creator, from its accounts, newest 50 items, vectors and lists.
 
     Each field names its method: ``zero-shot`` (`igtool.zero_shot`), ``words`` (vocabulary words), ``list`` (genres

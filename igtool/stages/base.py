@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -83,7 +84,7 @@ class Stage:
     ``ours`` is SQL over ``item_id``: among what was done by the stage, the items that are looked at. Others, made with
     other options, stay as they are.
 
-    The items of a ``joint`` stage depend on each other: it has no ``rows``, and instead of ``process`` its ``relate``
+    The items of a `JointStage` depend on each other: it has no ``rows``, and instead of ``process`` its ``relate``
     works on the tables in one transaction, told what changed by ``memory.pending(item_id, fingerprint, known)`` and
     ``memory.gone(item_id)``.
 
@@ -100,9 +101,7 @@ class Stage:
     writes: ClassVar[tuple[str, ...]]
     key: ClassVar[str]
     keys: str
-    rows: str = ""
     ours: str = "true"
-    joint: ClassVar[bool] = False
     appends: ClassVar[tuple[str, ...]] = ()
     batch_size: int = 500
     streamed: ClassVar[bool] = False
@@ -116,10 +115,20 @@ class Stage:
         """Those of ``Output.variants`` that are current: what another one made is pending. None: there is one way."""
         return None
 
+
+class BatchStage(Stage):
+    """A stage whose items are worked on batch by batch, each by itself."""
+
+    rows: str
+
+    @abstractmethod
     def process(self, batch: pa.Table, context: Context) -> Output:
         """The batch's rows made into output rows; reads and writes nothing else."""
-        raise NotImplementedError
 
+
+class JointStage(Stage):
+    """A stage whose items depend on each other."""
+
+    @abstractmethod
     def relate(self, lake: Lake, context: Context) -> None:
-        """Of a joint stage: bring its tables up to date with the items that changed or are gone."""
-        raise NotImplementedError
+        """Bring the tables up to date with the items that changed or are gone."""

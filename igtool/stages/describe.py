@@ -13,7 +13,7 @@ from igtool.description import VERSION, PromptOptions, question_for
 from igtool.facts import FACTS
 from igtool.llms.questions import Answered, Result
 from igtool.portrait import Portrait, portraits_of
-from igtool.stages.base import Context, Output, Reject, Row, Stage
+from igtool.stages.base import BatchStage, Context, Output, Reject, Row
 
 NEWEST = 20
 """So many of the newest items tell whether a creator has changed."""
@@ -100,7 +100,7 @@ def _inputs(renewal: Renewal, among: str = "") -> str:
     """
 
 
-class Describe(Stage):
+class Describe(BatchStage):
     """One row of ``descriptions`` a creator that has any text, from the answer of a language model.
 
     The model is asked for prose, and for niche and style where they are uncertain without it. Who was described is

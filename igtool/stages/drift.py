@@ -15,7 +15,7 @@ import pyarrow as pa
 from igtool.drift.compare import UNKNOWN
 from igtool.platforms.base import Parsed, parse, versions
 from igtool.platforms.json_text import Malformed, decode
-from igtool.stages.base import Context, Output, Row, Stage
+from igtool.stages.base import BatchStage, Context, Output, Row
 
 SAMPLE = 40
 """Answers of one source, endpoint and week that are looked at."""
@@ -65,7 +65,7 @@ class DriftOptions:
     shapes: tuple[tuple[str, int], ...] = field(default_factory=_shapes)
 
 
-class Drift(Stage):
+class Drift(BatchStage):
     """A week of a source in; the paths of its answers by shape, and how many rows have a value in each column.
 
     The sample of a week is the answers with the smallest ids: ids are hashes, so they are drawn at random, and the

@@ -14,7 +14,7 @@ from igtool.engagement import is_settled, reactions
 from igtool.errors import ConfigError
 from igtool.lake_sql import literal
 from igtool.pooling import content_vector, item_weights
-from igtool.stages.base import Context, Output, Row, Stage
+from igtool.stages.base import BatchStage, Context, Output, Row
 
 TEXT_CHARACTERS = 1000
 """Of a name with its biography, or of a profile's style."""
@@ -94,7 +94,7 @@ def _with_known(texts: str, model: str) -> str:
     """
 
 
-class Embed(Stage):
+class Embed(BatchStage):
     """Two vectors an account.
 
     Instagram: ``ig_bio`` (name, category, biography) and ``ig_captions``; YouTube: ``yt_bio`` (title, description)

@@ -16,7 +16,7 @@ from igtool.insights import head as heads
 from igtool.insights.question import VERSION as QUESTION_VERSION
 from igtool.insights.question import Reading, question_about
 from igtool.llms.questions import Answered, Result, Unusable
-from igtool.stages.base import Context, Output, Reject, Row, Stage
+from igtool.stages.base import BatchStage, Context, Output, Reject, Row
 
 _CHARACTERS = 20_000
 """Of a conversation that are read at all."""
@@ -50,7 +50,7 @@ class Reader:
         return f"{self.provider}/{self.model} {QUESTION_VERSION}"
 
 
-class Insights(Stage):
+class Insights(BatchStage):
     """One row of ``insights`` a conversation.
 
     Sentiment and clusters come from `igtool.insights`, without a language model. With one, conversations whose

@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from igtool.platforms.base import PARSER_VERSION, Parsed, parse, versions
 from igtool.platforms.rows import tables
-from igtool.stages.base import Context, Output, Reject, Stage
+from igtool.stages.base import BatchStage, Context, Output, Reject
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN = 5
 """How many unreadable parts of one answer a reject names; the rest is counted."""
 
 
-class Normalize(Stage):
+class Normalize(BatchStage):
     """One raw answer in; the rows of all accounts and posts in it out, or a reject with the reason.
 
     An answer that says "no such user" is done without rows, and so is a page that only names videos. An answer of

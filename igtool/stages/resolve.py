@@ -12,10 +12,10 @@ from igtool.identity import model, outcome
 from igtool.identity.pairs import MOST_OF_A_KEY, find_pairs
 from igtool.identity.traits import make_traits
 from igtool.lake import Lake
-from igtool.stages.base import Context, Stage
+from igtool.stages.base import Context, JointStage
 
 
-class Resolve(Stage):
+class Resolve(JointStage):
     """Creators from accounts. Ids are stable: a merge keeps the older creator, forwards the other and logs both."""
 
     name: ClassVar[str] = "resolve"
@@ -30,7 +30,6 @@ class Resolve(Stage):
         "creator_forwards",
     )
     key: ClassVar[str] = "account_id"
-    joint: ClassVar[bool] = True
     keys = """
         with decided as (
             select account_id, string_agg(decision_id, ' ' order by decision_id) as decisions from (
