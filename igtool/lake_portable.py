@@ -81,7 +81,7 @@ def write_portable(lake: Lake, path: Path, *, with_hnsw: bool = False, offline: 
     """Write the exported tables, views, texts and vectors of ``lake`` to the DuckDB file ``path``; its size in bytes.
 
     The file is made beside and replaces ``path`` when it is whole. E-mail addresses stay out. Texts have a full-text
-    index; with ``with_hnsw`` vectors have an HNSW index each (30 minutes for a million of them). Raises StorageError,
+    index; with ``with_hnsw`` vectors have an HNSW index each, which takes long. Raises StorageError,
     ConfigError (an extension is missing).
     """
     temporary = path.with_name(f".{path.name}.tmp")

@@ -88,7 +88,12 @@ class Index:
         return self.columns.ids(rows), self._inputs(asked, rows)
 
     def search(self, query: Query, *, encoder: Encoder | None, now: datetime) -> SearchResult:
-        """The best creators for ``query`` among those that meet every filter; see ``search``."""
+        """The best creators for ``query`` among those that meet every filter.
+
+        Without an ``encoder`` only words and quality count, without text only quality. The same index and query give
+        the same answer. ``now`` dates the age of the data. Raises UsageError (unknown filter value, limit or order) and
+        ConfigError (another encoder than the index was made with).
+        """
         if not 1 <= query.limit <= MAX_LIMIT:
             raise UsageError(f"a search gives 1 to {MAX_LIMIT:,} results, not {query.limit:,}")
         if query.sort not in SORTS:
@@ -310,16 +315,3 @@ def _quality(scope: Scope) -> Numbers:
 def _best(values: Numbers, rows: Rows, k: int) -> Rows:
     order = np.argsort(-np.nan_to_num(values[rows], nan=-1.0), kind="stable")
     return rows[order[:k]]
-
-
-def search(folder: Path, query: Query | str, *, encoder: Encoder | None, now: datetime) -> SearchResult:
-    """The best creators for ``query`` in the index in use below ``folder`` (``data/index``).
-
-    Without an ``encoder`` only words and quality count, without text only quality. The text is cut at 1,000 characters.
-    The same index and query give the same answer. ``now`` dates the age of the data.
-
-    Raises UsageError (no index, unknown filter value, limit not in 1-1,000), IntegrityError (damaged index),
-    ConfigError (another encoder than the index was made with).
-    """
-    asked = Query(query) if isinstance(query, str) else query
-    return Index(folder).search(asked, encoder=encoder, now=now)

@@ -1,9 +1,8 @@
 """The vector legs: one a field, exact for small sets; above, a compressed scan and exact re-scoring.
 
 A vector is stored in 8 bits a number: what is left after taking the mean vector of the field away, divided by its
-largest number (``scale``). Its cosine with a query q is ``q·mean + scale * (q·codes)``, off by .0003 at most in our
-tests; docs/search.md has the recall. New vectors are added at the end, with rows of
-their own: a creator that is written again gets a new row, and the old one is no longer in use.
+largest number (``scale``). Its cosine with a query q is ``q·mean + scale * (q·codes)``. New vectors are added at the
+end, with rows of their own: a creator that is written again gets a new row, and the old one is no longer in use.
 """
 
 from __future__ import annotations
