@@ -80,7 +80,9 @@ def read_judgements(path: Path) -> Judgements:
                         f"{path}, line {reader.line_num}: needs a query, a creator and a grade from 0 to 10"
                     )
                 found.setdefault(query, {})[creator.removeprefix("@").lower()] = grade
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read as CSV: {error}") from error
     return found
 
