@@ -184,7 +184,7 @@ class Lake(LakeTables):
         try:
             with translated(self.folder):
                 cursor.execute("use lake")
-                yield from cursor.sql(query, params=list(parameters)).to_arrow_reader(_BATCH_ROWS)
+                yield from cursor.execute(query, list(parameters)).to_arrow_reader(_BATCH_ROWS)
         finally:
             cursor.close()
 

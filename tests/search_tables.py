@@ -80,7 +80,7 @@ class Tables:
 
     def batches(self, query: str, parameters: Sequence[object] = ()) -> Iterator[pa.RecordBatch]:
         """The same part by part."""
-        yield from self.arrow(query, parameters).to_batches(max_chunksize=1_000)
+        yield from self.connection.cursor().execute(query, list(parameters)).to_arrow_table().to_batches(1_000)
 
 
 def add_person(tables: Tables, person: Person, encoder: Encoder | None = None, **changed: Any) -> None:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from search_tables import Tables, add_person, find, handles, people_index, search
 
@@ -117,7 +118,7 @@ def test_beginnings_of_words(people: Index) -> None:
 def test_words_have_numbers_of_their_own() -> None:
     """A hundred thousand words have as many hashes, and a lexicon gives equal words equal ids."""
     assert len(np.unique(hashes([f"word{n}" for n in range(100_000)]))) == 100_000
-    cut = Lexicon().cut(["a b a", "", "B c"], 10)
+    cut = Lexicon().cut(pa.array(["a b a", "", "b c"]), np.full(3, 10))
     assert (cut.ids.tolist(), cut.lengths.tolist()) == ([0, 1, 0, 1, 2], [3, 0, 2])
 
 

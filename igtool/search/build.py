@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,15 +34,25 @@ from igtool.search.folder import (
 )
 from igtool.search.keywords import Keywords, KeywordWriter
 from igtool.search.score import VECTOR_FIELDS
-from igtool.search.tables import READ, creators_of, fingerprints, model_of, scopes_of, vectors_of
+from igtool.search.tables import (
+    EVERYBODY,
+    READ,
+    Chosen,
+    creators_of,
+    fingerprints,
+    model_of,
+    scopes_of,
+    texts_of,
+    vectors_of,
+)
 from igtool.search.texts import FIELDS
 from igtool.search.vectors import add_vectors, write_vectors
-from igtool.search.words import normalized
 
 MOST_CHANGED = 0.05
 """Up to this share of creators, changed, new or gone, an index is renewed; above, it is built from nothing."""
 _MOST_UNUSED = 0.2
-_SLICE = 5_000
+_PART = 200_000
+"""Creators whose texts are put together at once."""
 
 Rows = NDArray[np.int64]
 
@@ -136,24 +147,33 @@ def _base(folder: Path, model: str | None) -> Path | None:
 
 def _build(reader: Reader, folder: Path, known: pa.Table) -> dict[str, Any]:
     """All files of an index; what its manifest says of them."""
-    creators = creators_of(reader, None)
+    creators = creators_of(reader, EVERYBODY)
     ids = creators["creator_id"]
-    scopes = _with_rows(scopes_of(reader, None), ids, np.arange(len(ids)))
+    scopes = _with_rows(scopes_of(reader, EVERYBODY), ids, np.arange(len(ids)))
     write_columns(folder, creators, _fingerprints_of(ids, known), scopes)
     np.save(folder / "alive.npy", np.ones(len(ids), dtype=bool))
-    writer = KeywordWriter(folder)
-    _add_texts(writer, creators, np.arange(len(ids)))
-    writer.finish(len(ids))
-    del creators, scopes
+    with ThreadPoolExecutor(1) as other:
+        vectors = other.submit(_write_all_vectors, reader, folder, len(ids))
+        writer = KeywordWriter(folder)
+        for start in range(0, len(ids), _PART):
+            part = creators.slice(start, _PART)
+            chosen = Chosen(first=part["creator_id"][0].as_py(), last=part["creator_id"][-1].as_py())
+            _add_texts(reader, writer, part, chosen, start)
+        writer.finish(len(ids))
+    return {"creators": len(ids), **vectors.result()}
+
+
+def _write_all_vectors(reader: Reader, folder: Path, count: int) -> dict[str, Any]:
+    """The files of every vector field of ``count`` creators; what the manifest says of them."""
     counts: dict[str, int] = {}
     dimension: int | None = None
     for name in VECTOR_FIELDS:
-        rows, vectors = vectors_of(reader, name, ids, None)
+        rows, vectors = vectors_of(reader, name, count, EVERYBODY)
         if len(rows):
             dimension = _one_size(dimension, vectors, name)
             write_vectors(folder, name, rows, vectors)
             counts[name] = len(rows)
-    return {"creators": len(ids), "dimension": dimension, "vectors": counts}
+    return {"dimension": dimension, "vectors": counts}
 
 
 def _renew(reader: Reader, folder: Path, base: Path, known: pa.Table) -> dict[str, Any] | None:
@@ -166,23 +186,23 @@ def _renew(reader: Reader, folder: Path, base: Path, known: pa.Table) -> dict[st
         return None
     _copy(base, folder)
     keywords = Keywords(base, columns.alive)
-    chosen = sorted(change.new + change.changed)
-    rows = columns.count + np.arange(len(chosen))
-    count = columns.count + len(chosen)
+    chosen = Chosen(sorted(change.new + change.changed))
+    creators, scopes = creators_of(reader, chosen), scopes_of(reader, chosen)
+    rows = columns.count + np.arange(len(creators))
+    count = columns.count + len(creators)
     alive = np.ones(count, dtype=bool)
     alive[: columns.count] = columns.alive
     alive[change.unused] = False
-    creators, scopes = creators_of(reader, chosen), scopes_of(reader, chosen)
     _renew_columns(folder, columns, creators, scopes, rows, known)
     np.save(folder / "alive.npy", alive)
     writer = KeywordWriter(folder, keywords)
     writer.remove(change.unused)
-    _add_texts(writer, creators, rows)
+    _add_texts(reader, writer, creators, chosen, columns.count)
     writer.finish(count)
     return {
         "creators": int(alive.sum()),
-        "renewed": len(chosen),
-        **_renew_vectors(reader, folder, checked_manifest(base), creators["creator_id"], rows, alive),
+        "renewed": len(creators),
+        **_renew_vectors(reader, folder, checked_manifest(base), chosen, rows, alive),
     }
 
 
@@ -233,12 +253,12 @@ def _renew_columns(
 
 
 def _renew_vectors(
-    reader: Reader, folder: Path, before: dict[str, Any], ids: Any, rows: Rows, alive: NDArray[np.bool_]
+    reader: Reader, folder: Path, before: dict[str, Any], chosen: Chosen, rows: Rows, alive: NDArray[np.bool_]
 ) -> dict[str, Any]:
     counts: dict[str, int] = {}
     dimension = before["dimension"]
     for name in VECTOR_FIELDS:
-        places, vectors = vectors_of(reader, name, ids, ids.to_pylist())
+        places, vectors = vectors_of(reader, name, len(rows), chosen)
         if len(places):
             dimension = _one_size(dimension, vectors, name)
             (add_vectors if name in before["vectors"] else write_vectors)(folder, name, rows[places], vectors)
@@ -254,18 +274,12 @@ def _one_size(dimension: int | None, vectors: NDArray[np.float32], name: str) ->
     return int(vectors.shape[1])
 
 
-def _add_texts(writer: KeywordWriter, creators: pa.Table, rows: Rows) -> None:
-    """Searched texts of each creator, as the keyword index takes them."""
-    for start in range(0, creators.num_rows, _SLICE):
-        part = creators.slice(start, _SLICE)
-        names = part["handle"].to_pylist()
-        listed = part["handles"].to_pylist()
-        handles = [list(dict.fromkeys(many or ([one] if one else []))) for one, many in zip(names, listed, strict=True)]
-        columns = {"name": "names", **{name: name for name in FIELDS if name not in ("handle", "name")}}
-        documents = {name: [normalized(text or "") for text in part[source].to_pylist()]
-                     for name, source in columns.items()}  # fmt: skip
-        documents["handle"] = [normalized(" ".join(many)) for many in handles]
-        writer.add(rows[start : start + _SLICE], handles, facts_of(part), documents)
+def _add_texts(reader: Reader, writer: KeywordWriter, creators: pa.Table, chosen: Chosen, first: int) -> None:
+    """Searched texts of the chosen ``creators``, whose rows begin at ``first``."""
+    for batch in texts_of(reader, chosen):
+        place = batch.column("place")
+        documents = {name: batch.column(name) for name in FIELDS}
+        writer.add(first + place.to_numpy(), facts_of(creators.take(place)), documents)
 
 
 def _with_rows(scopes: pa.Table, ids: Any, rows: Rows) -> pa.Table:

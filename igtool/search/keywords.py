@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import tantivy
 from numpy.typing import NDArray
 from tantivy import Occur, Query
 
 from igtool.errors import IntegrityError
 from igtool.search.texts import FIELDS, MOST_WORDS, Sought, Texts, TextWriter, flat_texts
-from igtool.search.words import Lexicon, Words, analyzer, normalized
+from igtool.search.words import Lexicon, Words, analyzer, normalized, spaced, words_of
 
 Rows = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -77,30 +78,31 @@ class KeywordWriter:
             for row in rows.tolist():
                 self._writer.delete_documents_by_query(Query.term_query(self._before.schema, "row", row))
 
-    def add(
-        self,
-        rows: Rows,
-        handles: Sequence[Sequence[str]],
-        facts: Sequence[Sequence[str]],
-        documents: Mapping[str, Sequence[str]],
-    ) -> None:
-        """The texts of ``rows``: their handles, facts to be narrowed by, and the normalised text of each of FIELDS."""
-        flat = flat_texts(documents)
-        cut = self._lexicon.cut(flat, max(MOST_WORDS.values()))
-        ids, lengths = _shortened(cut.ids, cut.lengths.reshape(len(rows), len(FIELDS)))
-        self._texts.add(rows, ids, lengths.astype(np.uint16))
-        self._lexicon.count(np.repeat(rows, lengths.sum(axis=1)), ids, 1)
-        width = len(FIELDS)
-        weighted = [(place, weight) for place, weight in enumerate(FIELDS.values())]
-        for number, row in enumerate(rows.tolist()):
+    def add(self, rows: Rows, facts: Sequence[Sequence[str]], documents: Mapping[str, Any]) -> None:
+        """What ``rows`` can be narrowed by, and an Arrow column for each of FIELDS, NULL where there is nothing.
+
+        ``handle`` is a column of lists, the others are of strings.
+        """
+        handles = documents["handle"]
+        documents = {**documents, "handle": pc.binary_join(handles, " ")}
+        texts = {name: spaced(documents[name]) for name in FIELDS}
+        most = np.tile(list(MOST_WORDS.values()), len(rows))
+        cut = self._lexicon.cut(flat_texts(texts), most)
+        lengths = cut.lengths.reshape(len(rows), len(FIELDS))
+        self._texts.add(rows, cut.ids, lengths.astype(np.uint16))
+        self._lexicon.count(np.repeat(rows, lengths.sum(axis=1)), cut.ids, 1)
+        weighted = [texts[name] for name, weight in FIELDS.items() for _ in range(weight)]
+        joined = pc.binary_join_element_wise(*weighted, " ").to_pylist()
+        named = iter(pc.utf8_lower(pc.utf8_normalize(pc.list_flatten(handles), "NFKC")).to_pylist())
+        count = pc.fill_null(pc.list_value_length(handles), 0).to_pylist()
+        for row, many, known, text in zip(rows.tolist(), count, facts, joined, strict=True):
             document = tantivy.Document()
             document.add_unsigned("row", row)
-            for handle in handles[number]:
-                document.add_text("handle", normalized(handle).lower())
-            for fact in facts[number]:
+            for _ in range(many):
+                document.add_text("handle", next(named))
+            for fact in known:
                 document.add_text("facts", fact)
-            texts = flat[number * width : (number + 1) * width]
-            document.add_text("text", "\n".join(texts[place] for place, weight in weighted for _ in range(weight)))
+            document.add_text("text", text)
             self._writer.add_document(document)
 
     def finish(self, count: int) -> None:
@@ -109,17 +111,6 @@ class KeywordWriter:
         self._writer.wait_merging_threads()
         self._texts.finish(count)
         self._lexicon.write(self._folder)
-
-
-def _shortened(ids: NDArray[np.uint32], lengths: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Words and their number by field, cut at MOST_WORDS of each field."""
-    most = np.asarray(list(MOST_WORDS.values()))
-    kept = np.minimum(lengths, most)
-    if (kept == lengths).all():
-        return ids, lengths
-    flat = lengths.ravel()
-    place = np.arange(len(ids)) - np.repeat(np.cumsum(flat) - flat, flat)
-    return ids[place < np.repeat(kept.ravel(), flat)], kept
 
 
 def _schema() -> Any:
@@ -156,13 +147,13 @@ class Keywords:
         """``text`` cut into words, quoted phrases, beginnings (``word*``) and handles."""
         clean = normalized(text)
         query = KeywordQuery()
-        words = _telling(_words(_PREFIX.sub(" ", clean)))
+        words = _telling(list(dict.fromkeys(words_of(_PREFIX.sub(" ", clean)))))
         for word in words[:_MOST_QUERY_WORDS]:
             self._seek(query, word)
         for prefix in _PREFIX.findall(clean):
             self._seek_beginning(query, prefix.lower())
         for found in _PHRASE.findall(clean):
-            phrase = _words(next(filter(None, found)))
+            phrase = words_of(next(filter(None, found)))
             if len(phrase) > 1:
                 query.phrases.append([self.words.same(word) for word in phrase])
         for handle in _handles(clean):
@@ -295,10 +286,6 @@ class Keywords:
 
 
 _NONE: Rows = np.empty(0, dtype=np.int64)
-
-
-def _words(text: str) -> list[str]:
-    return list(dict.fromkeys(analyzer("words").analyze(text)))
 
 
 def _telling(words: list[str]) -> list[str]:

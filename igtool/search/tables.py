@@ -1,16 +1,16 @@
 """What the index is made of, read from the tables: one row a creator, one a creator and platform, one a vector.
 
-Every query takes the ids of the creators it is asked for, or None for all of them.
+Every query is about the creators that it is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from igtool.errors import ConfigError, IntegrityError
@@ -38,35 +38,21 @@ READ = (
 """Tables whose changes make an index stale."""
 
 _CHOSEN = """
-    chosen as (from creators where ?::varchar[] is null or creator_id in (select unnest(?::varchar[]))),
+    chosen as (
+        from creators
+        where creator_id between ? and ? and (?::varchar[] is null or creator_id in (select unnest(?::varchar[])))
+    ),
     members as (
         select c.creator_id, a.*
         from chosen c join creator_links l using (creator_id) join accounts a using (account_id)
-    ),
-    recent as (
-        select account_id, title_or_caption, description, published_at, content_id
-        from content_items semi join members using (account_id)
-        qualify row_number() over (partition by account_id order by published_at desc nulls last, content_id)
-            <= {recent}
     )
 """
 
+_PLACED = "placed as (select creator_id, row_number() over (order by creator_id) - 1 as place from chosen)"
+
 _CREATORS = """
     with {chosen},
-    texts as (
-        select creator_id, list(handle order by followers_count desc nulls last, account_id)
-                   filter (handle is not null) as handles,
-               string_agg(distinct display_name, ' · ' order by display_name) as names,
-               string_agg(bio, '\n' order by platform, account_id) as bio,
-               string_agg(distinct category, ' · ' order by category) as category,
-               coalesce(bool_or(is_verified), false) as is_verified
-        from members group by creator_id
-    ),
-    captions as (
-        select m.creator_id, string_agg(concat_ws('\n', r.title_or_caption, left(r.description, 500)), '\n'
-                   order by r.published_at desc nulls last, r.content_id) as captions
-        from recent r join members m using (account_id) group by m.creator_id
-    ),
+    verified as (select creator_id, bool_or(is_verified) as is_verified from members group by creator_id),
     tagged as (
         select creator_id, list(category || ':' || tag order by category, tag) as tags,
                list(category || ':' || tag order by category, tag) filter (approved_by is not null) as approved_tags
@@ -74,30 +60,54 @@ _CREATORS = """
     )
     select c.creator_id, c.canonical_handle as handle, c.name, c.platforms, c.language, c.country, n.primary_niche,
            coalesce(n.secondary_niches, []) as secondary_niches, n.content_style, n.llm_summary as summary,
-           coalesce(t.is_verified, false) as is_verified, coalesce(g.tags, []) as tags,
-           coalesce(g.approved_tags, []) as approved_tags,
-           t.handles, concat_ws(' · ', c.name, t.names) as names, t.bio, t.category, x.captions,
+           coalesce(v.is_verified, false) as is_verified, coalesce(g.tags, []) as tags,
+           coalesce(g.approved_tags, []) as approved_tags
+    from chosen c
+    left join verified v using (creator_id) left join tagged g using (creator_id) left join niches n using (creator_id)
+    order by c.creator_id
+"""
+
+_TEXTS = """
+    with {chosen}, {placed},
+    texts as (
+        select creator_id, list(distinct handle order by handle) filter (handle is not null) as handles,
+               string_agg(distinct display_name, ' · ' order by display_name) as names,
+               string_agg(bio, '\n' order by platform, account_id) as bio,
+               string_agg(distinct category, ' · ' order by category) as category
+        from members group by creator_id
+    ),
+    recent as (
+        select account_id, title_or_caption, description, published_at, content_id
+        from content_items semi join members using (account_id)
+        qualify row_number() over (partition by account_id order by published_at desc nulls last, content_id)
+            <= {recent}
+    ),
+    captions as (
+        select m.creator_id, string_agg(concat_ws('\n', r.title_or_caption, left(r.description, 500)), '\n'
+                   order by r.published_at desc nulls last, r.content_id) as captions
+        from recent r join members m using (account_id) group by m.creator_id
+    )
+    select o.place, coalesce(t.handles, list_filter([c.canonical_handle], lambda one: one is not null)) as handle,
+           concat_ws(' · ', c.name, t.names) as name, t.bio, t.category, x.captions,
            concat_ws(' ', replace(n.primary_niche, '_', ' '),
                replace(array_to_string(n.secondary_niches, ' '), '_', ' '), replace(n.content_style, '_', ' '),
                array_to_string(p.content_topics, ' '), n.llm_summary) as topics
-    from chosen c
-    left join texts t using (creator_id) left join captions x using (creator_id) left join tagged g using (creator_id)
+    from chosen c join placed o using (creator_id)
+    left join texts t using (creator_id) left join captions x using (creator_id)
     left join niches n using (creator_id) left join profiles p using (creator_id)
-    order by c.creator_id
 """
 
 # One row for all accounts of a creator together (platform NULL) and one for those on each platform.
 _SCOPES = """
     with {chosen},
-    rhythm as (
-        select account_id, case when count(published_at) >= 3 and max(published_at) > min(published_at) then
-                   (count(published_at) - 1) * 604800.0 / epoch(max(published_at) - min(published_at)) end
-                   as posts_per_week
-        from recent group by account_id
-    ),
-    seen as (
-        select account_id, max(observed_at) as items_observed_at
+    recent as (
+        select account_id, max(observed_at) as items_observed_at, max(published_at, {recent}) as times
         from content_items semi join members using (account_id) group by account_id
+    ),
+    rhythm as (
+        select account_id, items_observed_at, case when len(times) >= 3 and times[1] > times[-1] then
+                   (len(times) - 1) * 604800.0 / epoch(times[1] - times[-1]) end as posts_per_week
+        from recent
     ),
     grown as (
         select subject_id as account_id, change, baseline_value from growth_windows
@@ -106,9 +116,9 @@ _SCOPES = """
     numbers as (
         select m.creator_id, m.platform, m.account_id, m.followers_count, m.is_verified, e.engagement_rate,
                e.last_published_at, g.change, g.baseline_value,
-               greatest(m.observed_at, s.items_observed_at) as observed_at, r.posts_per_week
+               greatest(m.observed_at, r.items_observed_at) as observed_at, r.posts_per_week
         from members m left join engagement e using (account_id) left join rhythm r using (account_id)
-        left join seen s using (account_id) left join grown g using (account_id)
+        left join grown g using (account_id)
     )
     select creator_id, platform, sum(followers_count)::bigint as followers_count,
            first(engagement_rate order by followers_count desc nulls last, account_id)
@@ -124,9 +134,9 @@ _SCOPES = """
 """
 
 _FIELD_VECTORS = """
-    with {chosen}
-    select m.creator_id, coalesce(m.followers_count, 0) as followers_count, e.vector
-    from current_embeddings e join members m on m.account_id = e.owner_id
+    with {chosen}, {placed}
+    select p.place, coalesce(m.followers_count, 0) as followers_count, e.vector
+    from current_embeddings e join members m on m.account_id = e.owner_id join placed p using (creator_id)
     where e.field = ? and e.vector is not null
 """
 
@@ -161,20 +171,40 @@ _FINGERPRINTS = """
 """
 
 
-def _asked(ask: Callable[..., Answer], query: str, creators: Sequence[str] | None, *more: object) -> Answer:
-    chosen = _CHOSEN.format(recent=RECENT_ITEMS)
-    ids = None if creators is None else list(creators)
-    return ask(query.format(chosen=chosen, growth_days=GROWTH_DAYS), (ids, ids, *more))
+@dataclass(frozen=True)
+class Chosen:
+    """Creators to read: those with one of ``ids``, or all of them from ``first`` to ``last``."""
+
+    ids: Sequence[str] | None = None
+    first: str = ""
+    last: str = "\U0010ffff"
 
 
-def creators_of(reader: Reader, creators: Sequence[str] | None) -> pa.Table:
-    """Metadata and searched texts, one row a creator, ascending by ``creator_id``."""
-    return _asked(reader.arrow, _CREATORS, creators)
+EVERYBODY = Chosen()
 
 
-def scopes_of(reader: Reader, creators: Sequence[str] | None) -> pa.Table:
+def _asked(ask: Callable[..., Answer], query: str, chosen: Chosen, *more: object) -> Answer:
+    ids = None if chosen.ids is None else list(chosen.ids)
+    text = query.format(chosen=_CHOSEN, placed=_PLACED, growth_days=GROWTH_DAYS, recent=RECENT_ITEMS)
+    return ask(text, (chosen.first, chosen.last, ids, ids, *more))
+
+
+def creators_of(reader: Reader, chosen: Chosen) -> pa.Table:
+    """Metadata, one row a creator, ascending by ``creator_id``."""
+    return _asked(reader.arrow, _CREATORS, chosen)
+
+
+def texts_of(reader: Reader, chosen: Chosen) -> Iterator[pa.RecordBatch]:
+    """Searched texts part by part and in no order: a column for each text field, ``handle`` as lists.
+
+    ``place`` is that of the creator among the chosen ones; where there is no text the column has NULL.
+    """
+    return _asked(reader.batches, _TEXTS, chosen)
+
+
+def scopes_of(reader: Reader, chosen: Chosen) -> pa.Table:
     """Numbers of each creator over all accounts (``platform`` NULL) and over those on each platform."""
-    return _asked(reader.arrow, _SCOPES, creators)
+    return _asked(reader.arrow, _SCOPES, chosen)
 
 
 def fingerprints(reader: Reader) -> pa.Table:
@@ -194,34 +224,41 @@ def model_of(reader: Reader) -> str | None:
     return names[0] if names else None
 
 
-def vectors_of(
-    reader: Reader, field: str, ids: Any, creators: Sequence[str] | None
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Which of ``ids`` (an Arrow column of creators) have the field, as places in it, and their unit vectors.
+def vectors_of(reader: Reader, field: str, count: int, chosen: Chosen) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Which of the ``count`` creators have the field, as places among the chosen, and their unit vectors.
 
     Of several accounts of a platform the mean is taken, weighted by followers. Raises IntegrityError if vectors are of
     several sizes or no numbers.
     """
     sums: NDArray[np.float32] | None = None
-    there = np.zeros(len(ids), dtype=bool)
-    for batch in _asked(reader.batches, _FIELD_VECTORS, creators, field):
+    there = np.zeros(count, dtype=bool)
+    for batch in _asked(reader.batches, _FIELD_VECTORS, chosen, field):
         vectors = _matrix(batch.column("vector"), field)
         if not len(vectors):
             continue
         if sums is None:
-            sums = np.zeros((len(ids), vectors.shape[1]), dtype=np.float32)
+            sums = np.zeros((count, vectors.shape[1]), dtype=np.float32)
         if vectors.shape[1] != sums.shape[1]:
             raise _bad_vectors(field)
         weights = batch.column("followers_count").to_numpy().astype(np.float32) + 1
-        places = pc.index_in(batch.column("creator_id"), value_set=ids).to_numpy().astype(np.int64)
-        there[places] = True
-        np.add.at(sums, places, vectors * weights[:, None])
+        _add(sums, batch.column("place").to_numpy(), vectors * weights[:, None], there)
     if sums is None:
         return np.empty(0, dtype=np.int64), np.empty((0, 0), dtype=np.float32)
     for start in range(0, len(sums), _BLOCK):
         block = sums[start : start + _BLOCK]
         block /= np.maximum(np.linalg.norm(block, axis=1, keepdims=True), 1e-12)
     return np.flatnonzero(there), sums if there.all() else sums[there]
+
+
+def _add(
+    sums: NDArray[np.float32], places: NDArray[np.int64], vectors: NDArray[np.float32], there: NDArray[np.bool_]
+) -> None:
+    """Add ``vectors`` to the rows ``places`` of ``sums``; most rows get but one."""
+    if len(np.unique(places)) == len(places) and not there[places].any():
+        sums[places] = vectors
+    else:
+        np.add.at(sums, places, vectors)
+    there[places] = True
 
 
 def _matrix(values: Any, field: str) -> NDArray[np.float32]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
 
@@ -23,24 +23,35 @@ FORMS = ("plain", "english", "spanish")
 """A word without accents, and its stems (Snowball). Two words with one of these in common are taken for one."""
 _LOOKUPS = ("word", *FORMS)
 _MOST_VARIANTS = 24
-# NFKC writes this letter as two, so that no normalised text has it.
-_MARK = "ﬁ"
+_NOT_IN_WORDS = r"[^\p{L}\p{N}\p{M} ]"
+_BLANKED = np.asarray([byte if byte > 127 or chr(byte).isalnum() else ord(" ") for byte in range(256)], dtype=np.uint8)
+_LETTER = r"[\p{L}\p{N}]"
 _FACTORS = np.random.default_rng(0).integers(1, 1 << 63, MOST_BYTES, dtype=np.uint64) * 2 + 1
 
 
 def normalized(text: str) -> str:
     """``text`` in Unicode NFKC (styled letters become plain ones), without NUL and lone surrogates."""
     clean = text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
-    return unicodedata.normalize("NFKC", clean)
+    found: str = pc.utf8_normalize(pa.array([clean]), "NFKC")[0].as_py()
+    return found
+
+
+def spaced(texts: Any) -> Any:
+    """The words of each of ``texts`` (Arrow strings or NULL) in lower case, with spaces between."""
+    lower = pc.utf8_lower(pc.utf8_normalize(pc.fill_null(texts, ""), "NFKC"))
+    # Most separators are ASCII, and looking a byte up is many times as fast as a regular expression.
+    known, offsets, content = lower.buffers()
+    blanked = pa.py_buffer(_BLANKED[np.frombuffer(content, np.uint8)]) if content else content
+    plain = pa.StringArray.from_buffers(len(lower), offsets, blanked, known, lower.null_count, lower.offset)
+    return pc.replace_substring_regex(plain, _NOT_IN_WORDS, " ")
 
 
 @cache
 def analyzer(name: str) -> Any:
-    """``words`` cuts a text into lower-case words; the others rewrite words with spaces between, each to one."""
-    if name == "words":
-        start = TextAnalyzerBuilder(Tokenizer.simple())
-        return start.filter(Filter.remove_long(MOST_BYTES)).filter(Filter.lowercase()).build()
+    """``words`` cuts a spaced text at its spaces; the others rewrite words with spaces between, each to one."""
     one = TextAnalyzerBuilder(Tokenizer.whitespace())
+    if name == "words":
+        return one.filter(Filter.remove_long(MOST_BYTES + 1)).build()
     if name == "plain":
         return one.filter(Filter.ascii_fold()).build()
     if name == "english":
@@ -50,6 +61,19 @@ def analyzer(name: str) -> Any:
     return (  # telling
         one.filter(Filter.stopword("english")).filter(Filter.stopword("spanish")).filter(Filter.ascii_fold()).build()
     )
+
+
+def words_of(text: str) -> list[str]:
+    """The words of ``text`` in their order, as an index has them."""
+    words = pa.array(spaced(pa.array([text]))[0].as_py().split(), pa.string())
+    found: list[str] = words.filter(_is_word(words)).to_pylist()
+    return found
+
+
+def _is_word(words: Any) -> Any:
+    """Which of ``words`` hold a letter or a digit and are not too long."""
+    short = pc.less_equal(pc.binary_length(words), MOST_BYTES)
+    return pc.and_(short, pc.match_substring_regex(words, _LETTER))
 
 
 def rewritten(words: Sequence[str], form: str) -> list[str]:
@@ -96,26 +120,30 @@ class Lexicon:
         lexicon._counts = np.asarray(words.counts, dtype=np.int64).copy()
         return lexicon
 
-    def cut(self, texts: Sequence[str], most: int) -> Cut:
-        """``texts`` (normalised) as ids, at most so many words of each; new words get the next ids."""
-        found: list[str] = analyzer("words").analyze(f" {_MARK} ".join([*texts, ""]))
-        distinct = list(dict.fromkeys(found))
-        numbers = dict(zip(distinct, self._numbers(distinct), strict=True))
-        everything = np.fromiter(map(numbers.__getitem__, found), dtype=np.int64, count=len(found))
-        ends = np.flatnonzero(everything == numbers.get(_MARK, -1))
-        lengths = np.diff(ends, prepend=-1) - 1
-        place = np.arange(len(everything)) - np.repeat(ends - lengths, lengths + 1)
-        keep = (place < most) & (everything != numbers.get(_MARK, -1))
-        return Cut(everything[keep].astype(np.uint32), np.minimum(lengths, most))
+    def cut(self, texts: Any, most: NDArray[np.int64]) -> Cut:
+        """``texts`` (Arrow, spaced) as ids, of each as many words as ``most`` says; new words get the next ids."""
+        words = pc.ascii_split_whitespace(texts)
+        coded = pc.list_flatten(words).dictionary_encode()
+        ids = self._numbers(coded.dictionary)[coded.indices.to_numpy()]
+        owner = np.repeat(np.arange(len(words)), pc.list_value_length(words).to_numpy())
+        owner, ids = owner[ids >= 0], ids[ids >= 0]
+        lengths = np.bincount(owner, minlength=len(words))
+        if (lengths > most).any():
+            keep = np.arange(len(ids)) - (np.cumsum(lengths) - lengths)[owner] < most[owner]
+            ids, lengths = ids[keep], np.minimum(lengths, most)
+        return Cut(ids.astype(np.uint32), lengths)
 
-    def _numbers(self, words: Sequence[str]) -> list[int]:
-        numbers = []
-        for word, hashed in zip(words, hashes(words).tolist(), strict=True):
+    def _numbers(self, words: Any) -> NDArray[np.int64]:
+        """The id of each of ``words``, -1 for what is none."""
+        numbers = np.full(len(words), -1, dtype=np.int64)
+        places = np.flatnonzero(_is_word(words).to_numpy(zero_copy_only=False))
+        spelt = words.take(pa.array(places)).to_pylist()
+        for place, word, hashed in zip(places.tolist(), spelt, hashes(spelt).tolist(), strict=True):
             number = self._ids.get(hashed)
-            if number is None and word != _MARK:
+            if number is None:
                 number = self._ids[hashed] = len(self._terms)
                 self._terms.append(word)
-            numbers.append((1 << 32) if number is None else number)
+            numbers[place] = number
         return numbers
 
     def count(self, rows: NDArray[np.int64], ids: Ids, change: int) -> None:
