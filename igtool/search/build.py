@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from igtool.errors import IgtoolError, IntegrityError
 from igtool.files import WriterLock
 from igtool.lake import Lake, Reader
-from igtool.search.columns import Columns, facts_of, write_columns
+from igtool.search.columns import Columns, write_columns
 from igtool.search.folder import (
     checked_manifest,
     current_index,
@@ -156,9 +156,9 @@ def _build(reader: Reader, folder: Path, known: pa.Table) -> dict[str, Any]:
         vectors = other.submit(_write_all_vectors, reader, folder, len(ids))
         writer = KeywordWriter(folder)
         for start in range(0, len(ids), _PART):
-            part = creators.slice(start, _PART)
-            chosen = Chosen(first=part["creator_id"][0].as_py(), last=part["creator_id"][-1].as_py())
-            _add_texts(reader, writer, part, chosen, start)
+            part = ids[start : start + _PART]
+            chosen = Chosen(first=part[0].as_py(), last=part[-1].as_py())
+            _add_texts(reader, writer, chosen, start)
         writer.finish(len(ids))
     return {"creators": len(ids), **vectors.result()}
 
@@ -197,7 +197,7 @@ def _renew(reader: Reader, folder: Path, base: Path, known: pa.Table) -> dict[st
     np.save(folder / "alive.npy", alive)
     writer = KeywordWriter(folder, keywords)
     writer.remove(change.unused)
-    _add_texts(reader, writer, creators, chosen, columns.count)
+    _add_texts(reader, writer, chosen, columns.count)
     writer.finish(count)
     return {
         "creators": int(alive.sum()),
@@ -274,12 +274,11 @@ def _one_size(dimension: int | None, vectors: NDArray[np.float32], name: str) ->
     return int(vectors.shape[1])
 
 
-def _add_texts(reader: Reader, writer: KeywordWriter, creators: pa.Table, chosen: Chosen, first: int) -> None:
-    """Searched texts of the chosen ``creators``, whose rows begin at ``first``."""
+def _add_texts(reader: Reader, writer: KeywordWriter, chosen: Chosen, first: int) -> None:
+    """Searched texts of the chosen creators, whose rows begin at ``first``."""
     for batch in texts_of(reader, chosen):
-        place = batch.column("place")
-        documents = {name: batch.column(name) for name in FIELDS}
-        writer.add(first + place.to_numpy(), facts_of(creators.take(place)), documents)
+        rows = first + batch.column("place").to_numpy()
+        writer.add(rows, batch.column("facts").to_pylist(), {name: batch.column(name) for name in FIELDS})
 
 
 def _with_rows(scopes: pa.Table, ids: Any, rows: Rows) -> pa.Table:

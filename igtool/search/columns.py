@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +25,6 @@ Numbers = NDArray[np.float64]
 _NUMBERS = ("followers_count", "engagement_rate", "silent_days", "posts_per_week", "growth")
 _SHOWN = ("creator_id", "handle", "name", "platforms", "language", "country", "primary_niche", "secondary_niches",
           "content_style", "summary", "is_verified", "tags", "approved_tags")  # fmt: skip
-_FACTS = {"niche": "primary_niche", "style": "content_style", "language": "language", "country": "country"}
 _CODED = ("language", "country", "primary_niche", "content_style")
 
 
@@ -61,26 +61,8 @@ def _save(table: pa.Table, path: Path) -> None:
         writer.write_table(whole)
 
 
-def facts_of(creators: pa.Table) -> list[list[str]]:
-    """What each creator can be narrowed by, as one text a fact: `country=ES`."""
-    columns = {name: creators[source].to_pylist() for name, source in _FACTS.items()}
-    columns["niche"] = [
-        [first, *more] if first else more
-        for first, more in zip(columns["niche"], creators["secondary_niches"].to_pylist(), strict=True)
-    ]
-    return [
-        [
-            f"{name}={value}"
-            for name, cell in zip(columns, row, strict=True)
-            for value in (cell if isinstance(cell, list) else [cell])
-            if value is not None
-        ]
-        for row in zip(*columns.values(), strict=True)
-    ]
-
-
 def facts_asked(filters: Filters) -> list[list[str]]:
-    """Groups of such texts: who meets ``filters`` has one of each."""
+    """Groups of facts, as `texts_of` writes them: who meets ``filters`` has one of each."""
     asked = {"niche": filters.niche, "style": filters.style, "language": filters.language, "country": filters.country}
     return [[f"{name}={value}" for value in values] for name, values in asked.items() if values]
 
@@ -100,14 +82,14 @@ class Columns:
         self.count: int = self.creators.num_rows
         self._kept: dict[str | None, Scope] = {}
 
-    def creator(self, row: int) -> dict[str, Any]:
-        """The metadata columns of one creator, with ``followers_count`` and ``observed_at``."""
-        creator: dict[str, Any] = self.creators.slice(row, 1).to_pylist()[0]
-        followers = self.scope(None).followers[row]
-        creator["followers_count"] = None if np.isnan(followers) else int(followers)
-        moment = self._observed_at[row]
-        creator["observed_at"] = pa.scalar(int(moment), pa.timestamp("us", "UTC")).as_py() if moment >= 0 else None
-        return creator
+    def shown(self, rows: Rows) -> list[dict[str, Any]]:
+        """The metadata columns of each of ``rows``, with ``followers_count`` and ``observed_at``."""
+        creators: list[dict[str, Any]] = self.creators.take(pa.array(rows)).to_pylist()
+        followers = self.scope(None).followers[rows].tolist()
+        moments = pa.array(self._observed_at[rows], pa.timestamp("us", "UTC"), mask=self._observed_at[rows] < 0)
+        for creator, count, moment in zip(creators, followers, moments.to_pylist(), strict=True):
+            creator |= {"followers_count": None if math.isnan(count) else int(count), "observed_at": moment}
+        return creators
 
     def ids(self, rows: Rows) -> list[str]:
         """The creator_id of each of ``rows``."""
@@ -213,10 +195,9 @@ class Columns:
 
     def _among(self, name: str, wanted: Iterable[str]) -> Mask:
         numbers, places = self._codes[name]
-        mask = np.zeros(self.count, dtype=bool)
-        for value in wanted:
-            if value in places:
-                mask |= numbers == places[value]
+        table = np.zeros(len(places) + 1, dtype=bool)  # the last cell is for -1
+        table[[places[value] for value in wanted if value in places]] = True
+        mask: Mask = table.take(numbers, mode="wrap")
         return mask
 
     @cached_property

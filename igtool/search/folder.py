@@ -21,7 +21,7 @@ from typing import Any
 from igtool.errors import IntegrityError, UsageError
 from igtool.files import fsync, replaced, storage_error
 
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
 """Raised when the files change shape; an index of another format is built again."""
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CURRENT = "current"

@@ -31,9 +31,9 @@ _EXACT_HANDLE, _HANDLE_PREFIX, _HANDLE_TYPO = 30.0, 5.0, 10.0
 _MOST_QUERY_WORDS = 64
 _MOST_HANDLES = 1_000
 """A beginning that more handles have says nothing about any of them."""
-_READ_S, _FETCH_S = 6e-9, 1.5e-6
+_READ_S, _FETCH_S = 7e-9, 4.5e-7
 """What reading a word of a text costs, and fetching a row from tantivy: says which of the two finds the best rows."""
-_HEAP_BYTES = 256_000_000
+_HEAP_BYTES = 1_000_000_000
 _PHRASE = re.compile(r'"([^"]{1,200})"|“([^”]{1,200})”|«([^»]{1,200})»')
 _PREFIX = re.compile(r"(\w{2,})\*(?!\w)")
 
@@ -65,10 +65,10 @@ class KeywordWriter:
         self._before = before
         self._lexicon = Lexicon.read(before.words) if before else Lexicon()
         self._texts = TextWriter(folder, before.texts if before else None)
-        # Two threads write side by side; the order of documents decides nothing.
+        # One thread with much room makes few parts, and each part costs every search.
         path = str(folder / "tantivy")
         index = tantivy.Index.open(path) if before else tantivy.Index(_schema(), path=path)
-        self._writer = _registered(index).writer(heap_size=_HEAP_BYTES, num_threads=2)
+        self._writer = _registered(index).writer(heap_size=_HEAP_BYTES, num_threads=1)
 
     def remove(self, rows: Rows) -> None:
         """Forget what ``rows`` said."""
@@ -91,8 +91,7 @@ class KeywordWriter:
         lengths = cut.lengths.reshape(len(rows), len(FIELDS))
         self._texts.add(rows, cut.ids, lengths.astype(np.uint16))
         self._lexicon.count(np.repeat(rows, lengths.sum(axis=1)), cut.ids, 1)
-        weighted = [texts[name] for name, weight in FIELDS.items() for _ in range(weight)]
-        joined = pc.binary_join_element_wise(*weighted, " ").to_pylist()
+        joined = self._lexicon.stemmed(cut.ids, lengths, list(FIELDS.values())).to_pylist()
         named = iter(pc.utf8_lower(pc.utf8_normalize(pc.list_flatten(handles), "NFKC")).to_pylist())
         count = pc.fill_null(pc.list_value_length(handles), 0).to_pylist()
         for row, many, known, text in zip(rows.tolist(), count, facts, joined, strict=True):
@@ -118,12 +117,12 @@ def _schema() -> Any:
     builder.add_unsigned_field("row", indexed=True, fast=True)
     builder.add_text_field("handle", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("facts", tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("text", tokenizer_name="words", index_option="freq")
+    builder.add_text_field("text", tokenizer_name="spaces", index_option="freq")
     return builder.build()
 
 
 def _registered(index: Any) -> Any:
-    index.register_tokenizer("words", analyzer("words"))
+    index.register_tokenizer("spaces", analyzer("spaces"))
     return index
 
 
@@ -158,11 +157,19 @@ class Keywords:
                 query.phrases.append([self.words.same(word) for word in phrase])
         for handle in _handles(clean):
             self._name(query, handle)
-        terms = [term for word in query.words for term in self.words.spellings(word.ids)]
-        clauses = [Query.term_query(self.schema, "text", term, index_option="freq") for term in dict.fromkeys(terms)]
-        if clauses:
-            query.candidates = Query.boolean_query([(Occur.Should, clause) for clause in clauses])
+        if query.words:
+            query.candidates = self._candidates(query.words)
         return query
+
+    def _candidates(self, words: Sequence[Sought]) -> Any:
+        """A query of the stems of ``words``; a rare ending of a frequent word tells no more than the word."""
+        weights: dict[str, float] = {}
+        for word in words:
+            for stem in self.words.stems(word.ids):
+                own = self._rarity(self._searcher.doc_freq("text", stem))
+                weights[stem] = max(weights.get(stem, 0.0), word.weight / own)
+        terms = ((Query.term_query(self.schema, "text", stem, "freq"), weight) for stem, weight in weights.items())
+        return Query.boolean_query([(Occur.Should, Query.boost_query(term, weight)) for term, weight in terms])
 
     def _seek(self, query: KeywordQuery, word: str) -> None:
         ids = self.words.variants(word)
@@ -172,14 +179,16 @@ class Keywords:
             query.words.append(Sought(word, ids, self._weight(ids)))
 
     def _seek_beginning(self, query: KeywordQuery, prefix: str) -> None:
-        found = self._searcher.terms_with_prefix("text", prefix, limit=64)
-        ids = self.words.spelt([term for term, _ in found])
+        ids = self.words.beginning(prefix)
         if len(ids):
             query.words.append(Sought(f"{prefix}*", ids, self._weight(ids)))
 
     def _weight(self, ids: NDArray[np.uint32]) -> float:
         """How much a word tells: its inverse document frequency as in BM25."""
-        having = min(int(self.words.counts[ids].sum()), self._creators)
+        return self._rarity(int(self.words.counts[ids].sum()))
+
+    def _rarity(self, having: int) -> float:
+        having = min(having, self._creators)
         return math.log(1 + (self._creators - having + 0.5) / (having + 0.5))
 
     def _name(self, query: KeywordQuery, handle: str) -> None:
@@ -208,13 +217,15 @@ class Keywords:
         return allowed
 
     def _having(self, ids: NDArray[np.uint32]) -> Rows:
-        terms = self.words.spellings(ids)
-        return self._rows(Query.term_set_query(self.schema, "text", terms), self._creators) if terms else _NONE
+        """Rows with any of the words, and some with another word of the same stem."""
+        stems = self.words.stems(ids)
+        return self._rows(Query.term_set_query(self.schema, "text", stems), self._creators) if stems else _NONE
 
     def matching(self, query: KeywordQuery) -> Rows:
         """Every row with any word of ``query``."""
         named = np.fromiter(query.bonus, dtype=np.int64, count=len(query.bonus))
-        return np.unique(np.concatenate([named, *(self._having(word.ids) for word in query.words)]))
+        rows = np.unique(np.concatenate([_NONE, *(self._having(word.ids) for word in query.words)]))
+        return np.union1d(named, rows[self.texts.scores(query.words, rows) > 0])
 
     def top(self, query: KeywordQuery, allowed: Mask, k: int, facts: Sequence[Sequence[str]] = ()) -> Rows:
         """Rows among which the ``k`` best of the allowed ones are, by words or by name.

@@ -33,7 +33,7 @@ Vector = NDArray[np.float32]
 
 MAX_QUERY_CHARACTERS = 1_000
 MAX_LIMIT = 1_000
-CANDIDATES = 200
+CANDIDATES = 150
 """Best rows that each leg brings in, at least; ``limit`` when that is more."""
 SCORE_ALL = 3_000
 """Up to so many creators that meet the filters are all scored exactly, without asking the legs first."""
@@ -225,7 +225,7 @@ class Index:
         return np.unique(np.concatenate(found))
 
     def _side_by_side(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
-        """The results of ``tasks``, which this thread and another one take in turn."""
+        """The results of ``tasks``, which this thread and another one take in turn; more threads are no faster."""
         waiting = deque(enumerate(tasks))
         results: dict[int, Any] = {}
 
@@ -239,7 +239,8 @@ class Index:
 
         other = self._other.submit(work)
         work()
-        other.result()
+        if not other.cancel():  # it may not have begun, being busy with the search of another caller
+            other.result()
         return [results[place] for place in range(len(tasks))]
 
     def _inputs(self, asked: _Asked, rows: Rows) -> dict[str, Numbers]:
@@ -247,13 +248,16 @@ class Index:
         nothing = np.full(len(rows), np.nan)
         inputs = dict.fromkeys(PARTS, nothing)
         inputs["quality"] = self._quality[rows]
-        tasks: dict[str, Callable[[], Numbers]] = {
-            name: lambda name=name, vector=vector: cosine_input(self.legs[name].exact(vector, rows), self.model)  # type: ignore[misc]
-            for name, vector in asked.vectors.items()
-        }
-        if asked.keywords.asks:
-            tasks["keyword"] = lambda: keyword_input(self.keywords.exact(asked.keywords, rows))
-        inputs.update(zip(tasks, self._side_by_side(list(tasks.values())), strict=True))
+        cosines = [
+            lambda leg=self.legs[name], vector=vector: leg.exact(vector, rows) for name, vector in asked.vectors.items()
+        ]
+        halves = np.array_split(rows, 2) if asked.keywords.asks else []
+        scores = [lambda half=half: self.keywords.exact(asked.keywords, half) for half in halves]
+        found = self._side_by_side([*cosines, *scores])
+        for name, cosine in zip(asked.vectors, found, strict=False):
+            inputs[name] = cosine_input(cosine, self.model)
+        if halves:
+            inputs["keyword"] = keyword_input(np.concatenate(found[len(cosines) :]))
         return inputs
 
     def _sorted_by(self, query: Query) -> Numbers:
@@ -274,8 +278,7 @@ class Index:
         words = self.keywords.matched(keywords, rows) if len(rows) else {}
         whole = self.columns.scope(None)
         hits = []
-        for place, row in enumerate(rows.tolist()):
-            creator = self.columns.creator(row)
+        for place, (row, creator) in enumerate(zip(rows.tolist(), self.columns.shown(rows), strict=True)):
             parts = {name: float(given[place]) for name, (given, _) in scores.items()}
             inputs = {name: _known(float(given[place])) for name, (_, given) in scores.items()}
             numbers = {

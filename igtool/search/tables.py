@@ -91,7 +91,11 @@ _TEXTS = """
            concat_ws(' · ', c.name, t.names) as name, t.bio, t.category, x.captions,
            concat_ws(' ', replace(n.primary_niche, '_', ' '),
                replace(array_to_string(n.secondary_niches, ' '), '_', ' '), replace(n.content_style, '_', ' '),
-               array_to_string(p.content_topics, ' '), n.llm_summary) as topics
+               array_to_string(p.content_topics, ' '), n.llm_summary) as topics,
+           list_filter(list_concat(
+               ['country=' || c.country, 'language=' || c.language, 'style=' || n.content_style,
+                'niche=' || n.primary_niche],
+               list_transform(n.secondary_niches, lambda one: 'niche=' || one)), lambda one: one is not null) as facts
     from chosen c join placed o using (creator_id)
     left join texts t using (creator_id) left join captions x using (creator_id)
     left join niches n using (creator_id) left join profiles p using (creator_id)
@@ -121,7 +125,7 @@ _SCOPES = """
         left join grown g using (account_id)
     )
     select creator_id, platform, sum(followers_count)::bigint as followers_count,
-           first(engagement_rate order by followers_count desc nulls last, account_id)
+           max_by(engagement_rate, row(coalesce(followers_count, -1), account_id))
                -- by followers; that of YouTube is by views, and the usual rates of score.py are not
                filter (engagement_rate is not null and platform = 'instagram') as engagement_rate,
            max(observed_at) as observed_at,
@@ -130,7 +134,6 @@ _SCOPES = """
            sum(posts_per_week) as posts_per_week, sum(change) / sum(baseline_value) as growth,
            coalesce(bool_or(is_verified), false) as is_verified
     from numbers group by grouping sets ((creator_id), (creator_id, platform))
-    order by creator_id, platform nulls first
 """
 
 _FIELD_VECTORS = """
@@ -143,15 +146,13 @@ _FIELD_VECTORS = """
 # Sums of hashes do not depend on order and need no sorting of a million lists.
 _FINGERPRINTS = """
     with seen as (
-        select account_id, md5_number_lower(concat_ws(' ', account_id, answer_id, parser_version, observed_at)) as h
-        from accounts
+        select account_id, hash(account_id, answer_id, parser_version, observed_at) as h from accounts
         union all
-        select account_id, md5_number_lower(concat_ws(' ', content_id, answer_id, parser_version, observed_at))
-        from content_items
+        select account_id, hash(content_id, answer_id, parser_version, observed_at) from content_items
         union all
-        select owner_id, md5_number_lower(concat_ws(' ', embedding_id, model, text_sha256)) from current_embeddings
+        select owner_id, hash(embedding_id, model, text_sha256) from current_embeddings
         union all
-        select subject_id, md5_number_lower(concat_ws(' ', subject_id, max(observed_at), count(*)))
+        select subject_id, hash(subject_id, max(observed_at), count(*))
         from metric_snapshots where metric = 'followers' group by subject_id
     ),
     summed as (select account_id, sum(h) as h from seen group by account_id),
@@ -159,7 +160,7 @@ _FINGERPRINTS = """
         select creator_id, sum(h) as h, count(*) as n from creator_links join summed using (account_id) group by 1
     ),
     tagged as (
-        select creator_id, sum(md5_number_lower(concat_ws(' ', category, tag, approved_by))) as h
+        select creator_id, sum(hash(category, tag, approved_by)) as h
         from creator_tags group by creator_id
     )
     select c.creator_id, md5(concat_ws('|', c.canonical_handle, c.name, c.platforms, c.language, c.country, l.h,
@@ -197,7 +198,8 @@ def creators_of(reader: Reader, chosen: Chosen) -> pa.Table:
 def texts_of(reader: Reader, chosen: Chosen) -> Iterator[pa.RecordBatch]:
     """Searched texts part by part and in no order: a column for each text field, ``handle`` as lists.
 
-    ``place`` is that of the creator among the chosen ones; where there is no text the column has NULL.
+    ``place`` is that of the creator among the chosen ones, ``facts`` what it can be narrowed by (`facts_asked`); where
+    there is no text the column has NULL.
     """
     return _asked(reader.batches, _TEXTS, chosen)
 

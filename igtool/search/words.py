@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,19 +22,16 @@ MOST_BYTES = 40
 """Longer words are left out, as tantivy's own chain of filters does."""
 FORMS = ("plain", "english", "spanish")
 """A word without accents, and its stems (Snowball). Two words with one of these in common are taken for one."""
-_LOOKUPS = ("word", *FORMS)
 _MOST_VARIANTS = 24
 _NOT_IN_WORDS = r"[^\p{L}\p{N}\p{M} ]"
 _BLANKED = np.asarray([byte if byte > 127 or chr(byte).isalnum() else ord(" ") for byte in range(256)], dtype=np.uint8)
-_LETTER = r"[\p{L}\p{N}]"
 _FACTORS = np.random.default_rng(0).integers(1, 1 << 63, MOST_BYTES, dtype=np.uint64) * 2 + 1
 
 
 def normalized(text: str) -> str:
     """``text`` in Unicode NFKC (styled letters become plain ones), without NUL and lone surrogates."""
     clean = text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
-    found: str = pc.utf8_normalize(pa.array([clean]), "NFKC")[0].as_py()
-    return found
+    return unicodedata.normalize("NFKC", clean)
 
 
 def spaced(texts: Any) -> Any:
@@ -48,10 +46,10 @@ def spaced(texts: Any) -> Any:
 
 @cache
 def analyzer(name: str) -> Any:
-    """``words`` cuts a spaced text at its spaces; the others rewrite words with spaces between, each to one."""
+    """Each cuts at spaces and rewrites every word to one, ``spaces`` none; ``telling`` leaves out "the" and "de"."""
     one = TextAnalyzerBuilder(Tokenizer.whitespace())
-    if name == "words":
-        return one.filter(Filter.remove_long(MOST_BYTES + 1)).build()
+    if name == "spaces":
+        return one.build()
     if name == "plain":
         return one.filter(Filter.ascii_fold()).build()
     if name == "english":
@@ -64,16 +62,21 @@ def analyzer(name: str) -> Any:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of ``text`` in their order, as an index has them."""
-    words = pa.array(spaced(pa.array([text]))[0].as_py().split(), pa.string())
-    found: list[str] = words.filter(_is_word(words)).to_pylist()
-    return found
+    """The words of ``text``, normalised, in their order: what a text of the index is cut into, for a short text.
+
+    Arrow needs 0.5 ms for any text, however short.
+    """
+    words = "".join(_letter(one) for one in text).split()
+    return [word for word in words if _is_word(word)]
 
 
-def _is_word(words: Any) -> Any:
-    """Which of ``words`` hold a letter or a digit and are not too long."""
-    short = pc.less_equal(pc.binary_length(words), MOST_BYTES)
-    return pc.and_(short, pc.match_substring_regex(words, _LETTER))
+def _letter(one: str) -> str:
+    """A character in lower case, as one character; a space for what stands between words."""
+    return one.lower()[0] if one.isalnum() or unicodedata.category(one)[0] == "M" else " "
+
+
+def _is_word(word: str) -> bool:
+    return any(map(str.isalnum, word)) and len(word.encode()) <= MOST_BYTES
 
 
 def rewritten(words: Sequence[str], form: str) -> list[str]:
@@ -89,9 +92,7 @@ def hashes(words: Sequence[str]) -> Hashes:
     """
     cells = np.array([word.encode() for word in words], dtype=f"S{MOST_BYTES}")
     view = cells.view(np.uint8).reshape(len(words), MOST_BYTES)
-    total = np.zeros(len(words), dtype=np.uint64)
-    for place in range(MOST_BYTES):
-        total += view[:, place].astype(np.uint64) * _FACTORS[place]
+    total: Hashes = view.astype(np.uint64) @ _FACTORS
     return total
 
 
@@ -107,8 +108,9 @@ class Lexicon:
     """The words of an index while it is written: word to id, and in how many creators each stands."""
 
     def __init__(self) -> None:
-        self._ids: dict[int, int] = {}
+        self._ids: dict[str, int] = {}
         self._terms: list[str] = []
+        self._stems: list[str] = []
         self._counts: NDArray[np.int64] = np.zeros(1024, dtype=np.int64)
 
     @classmethod
@@ -116,7 +118,7 @@ class Lexicon:
         """The words of an index that is there, to add more."""
         lexicon = cls()
         lexicon._terms = words.terms.to_pylist()
-        lexicon._ids = dict(zip(hashes(lexicon._terms).tolist(), range(len(lexicon._terms)), strict=True))
+        lexicon._ids = {word: number for number, word in enumerate(lexicon._terms)}
         lexicon._counts = np.asarray(words.counts, dtype=np.int64).copy()
         return lexicon
 
@@ -135,16 +137,13 @@ class Lexicon:
 
     def _numbers(self, words: Any) -> NDArray[np.int64]:
         """The id of each of ``words``, -1 for what is none."""
-        numbers = np.full(len(words), -1, dtype=np.int64)
-        places = np.flatnonzero(_is_word(words).to_numpy(zero_copy_only=False))
-        spelt = words.take(pa.array(places)).to_pylist()
-        for place, word, hashed in zip(places.tolist(), spelt, hashes(spelt).tolist(), strict=True):
-            number = self._ids.get(hashed)
-            if number is None:
-                number = self._ids[hashed] = len(self._terms)
-                self._terms.append(word)
-            numbers[place] = number
-        return numbers
+        spelt = words.to_pylist()
+        for word in spelt:
+            if word not in self._ids:
+                self._ids[word] = len(self._terms) if _is_word(word) else -1
+                if self._ids[word] >= 0:
+                    self._terms.append(word)
+        return np.fromiter(map(self._ids.__getitem__, spelt), dtype=np.int64, count=len(spelt))
 
     def count(self, rows: NDArray[np.int64], ids: Ids, change: int) -> None:
         """Each word of ``ids`` stands in ``change`` creators more for each of ``rows`` (parallel) that has it."""
@@ -155,6 +154,17 @@ class Lexicon:
             self._counts = np.concatenate([self._counts, np.zeros(len(counted), dtype=np.int64)])
         self._counts[: len(counted)] += change * counted
 
+    def stemmed(self, ids: Ids, lengths: NDArray[np.int64], weights: Sequence[int]) -> Any:
+        """Arrow texts of English stems, one a row of ``lengths`` (rows, fields).
+
+        Each word stands in it as often as the weight of its field says.
+        """
+        self._stems += rewritten(self._terms[len(self._stems) :], "english")
+        times = np.repeat(np.tile(weights, len(lengths)), lengths.ravel())
+        ends = np.cumsum(lengths @ np.asarray(weights)).astype(np.int32)
+        stems = pa.array(self._stems, pa.string()).take(pa.array(np.repeat(ids, times)))
+        return pc.binary_join(pa.ListArray.from_arrays(np.append(np.int32(0), ends), stems), " ")
+
     def write(self, folder: Path) -> None:
         """Store the words as ``words.arrow`` and for each way to look one up its hashes, sorted, with their ids."""
         counts = np.zeros(len(self._terms), dtype=np.int64)
@@ -163,9 +173,8 @@ class Lexicon:
         table = pa.table({"term": pa.array(self._terms, pa.string()), "creators": pa.array(counts)})
         with pa.OSFile(str(folder / "words.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
-        for name in _LOOKUPS:
-            forms = self._terms if name == "word" else rewritten(self._terms, name)
-            numbers = hashes(forms)
+        for name in FORMS:
+            numbers = hashes(rewritten(self._terms, name))
             order = np.argsort(numbers, kind="stable").astype(np.uint32)
             np.save(folder / f"{name}.hashes.npy", numbers[order])
             np.save(folder / f"{name}.ids.npy", order)
@@ -181,7 +190,7 @@ class Words:
         self.counts: NDArray[np.int64] = table["creators"].to_numpy()
         self._sorted = {
             name: (np.load(folder / f"{name}.hashes.npy", "r"), np.load(folder / f"{name}.ids.npy", "r"))
-            for name in _LOOKUPS
+            for name in FORMS
         }
 
     def __len__(self) -> int:
@@ -191,9 +200,13 @@ class Words:
         """Words of the index that are ``word`` but for accents and endings: the most frequent ones, 24 at most."""
         return self._frequent([self._having(form, rewritten([word], form)) for form in FORMS])
 
-    def spelt(self, words: Iterable[str]) -> Ids:
-        """Those of ``words`` that the index has, spelt exactly so."""
-        return self._frequent([self._having("word", list(words))])
+    def beginning(self, prefix: str) -> Ids:
+        """Words of the index that begin with ``prefix``: the most frequent ones, 24 at most."""
+        return self._frequent([np.flatnonzero(pc.starts_with(self.terms, prefix).to_numpy()).astype(np.uint32)])
+
+    def stems(self, ids: Ids) -> list[str]:
+        """The English stems of words, each once: what the keyword index has in their place."""
+        return list(dict.fromkeys(rewritten(self.spellings(ids), "english")))
 
     def same(self, word: str) -> Ids:
         """Words of the index that are ``word`` but for accents."""
