@@ -45,7 +45,7 @@ class Reader(Protocol):
         ...
 
     def batches(self, query: str, parameters: Sequence[object] = ()) -> Iterator[pa.RecordBatch]:
-        """The same part by part, so that it need not fit into memory; nothing else is asked meanwhile."""
+        """The same part by part, so that it need not fit into memory; others may be asked side by side."""
         ...
 
 
@@ -179,11 +179,12 @@ class Lake(LakeTables):
             return self._connection.execute(query, list(parameters)).to_arrow_table()
 
     def batches(self, query: str, parameters: Sequence[object] = ()) -> Iterator[pa.RecordBatch]:
-        """The result of ``query`` part by part; nothing else is asked meanwhile."""
+        """The result of ``query`` part by part; others may be asked side by side."""
         cursor = self._connection.cursor()
         try:
             with translated(self.folder):
                 cursor.execute("use lake")
+                # Not sql(), which makes Python values of the whole result where there are parameters.
                 yield from cursor.execute(query, list(parameters)).to_arrow_reader(_BATCH_ROWS)
         finally:
             cursor.close()

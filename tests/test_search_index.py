@@ -9,15 +9,18 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from search_tables import NOW, PEOPLE, Given, Tables, add_person, add_vector, find, handles, search
 
-from igtool.errors import ConfigError, IntegrityError, StorageError, UsageError
-from igtool.search.build import build_index
+from igtool.errors import ConfigError, IntegrityError, LockedError, StorageError, UsageError
+from igtool.lake import Lake
+from igtool.search.build import build_index, renew_index
 from igtool.search.filters import Filters
 from igtool.search.folder import current_index, index_is_current
 from igtool.search.query import Index
+from igtool.search.tables import texts_of
 
 
 def test_empty_database(tmp_path: Path) -> None:
@@ -75,6 +78,26 @@ def test_broken_vectors_are_refused(tmp_path: Path, vectors: tuple[list[float], 
     with pytest.raises(IntegrityError, match="ig_bio"):
         build_index(tables, tmp_path, version="v1")
     assert not any(tmp_path.iterdir())
+
+
+def test_tables_that_change_meanwhile(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A creator that comes while the index is built, when queries count on the order of all, makes no index."""
+
+    def changed(*asked: Any) -> Any:
+        with lake.transaction():
+            lake.execute("insert into creators (creator_id) values ('a')")
+        return texts_of(*asked)
+
+    with lake.transaction():
+        lake.execute("insert into creators (creator_id) values ('b')")
+    folder = tmp_path / "index"
+    renew_index(lake, folder, label="first")
+    monkeypatch.setattr("igtool.search.build.texts_of", changed)
+    with pytest.raises(LockedError, match="changed while"):
+        renew_index(lake, folder, label="second", force=True)
+    monkeypatch.undo()
+    assert Index(folder).columns.count == 1
+    assert renew_index(lake, folder, label="third", force=True).creators == 2
 
 
 @pytest.mark.parametrize("version", ["", "..", "a/b", "current", ".x", "a\n"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from igtool.errors import IgtoolError, IntegrityError
+from igtool.errors import IgtoolError, IntegrityError, LockedError
 from igtool.files import WriterLock
 from igtool.lake import Lake, Reader
 from igtool.search.columns import Columns, write_columns
@@ -81,12 +82,21 @@ class _Change:
     unused: Rows
 
 
-def build_index(reader: Reader, folder: Path, *, version: str, snapshot: int = 0, force: bool = False) -> BuildResult:
+def build_index(
+    reader: Reader,
+    folder: Path,
+    *,
+    version: str,
+    snapshot: int = 0,
+    force: bool = False,
+    is_still: Callable[[], bool] = lambda: True,
+) -> BuildResult:
     """Build ``folder/<version>`` from the tables and make it the one in use; the one before is kept, older go.
 
     ``snapshot``: the commit of the lake that is read. Nothing happens when that version is in use and whole. ``force``
-    builds from nothing. Raises UsageError (a version that is no file name), ConfigError (vectors of several models),
-    IntegrityError (vectors of several sizes), StorageError.
+    builds from nothing. ``is_still``: whether the tables are what they were at the beginning, on which queries count.
+    Raises LockedError (they are not), UsageError (a version that is no file name), ConfigError (vectors of several
+    models), IntegrityError (vectors of several sizes), StorageError.
     """
     if index_is_current(folder, version):
         return _result(checked_manifest(folder / version), skipped=True)
@@ -97,6 +107,8 @@ def build_index(reader: Reader, folder: Path, *, version: str, snapshot: int = 0
         contents = _renew(reader, place, base, known) if base else None
         if contents is None:
             contents = _build(reader, place, known)
+        if not is_still():
+            raise LockedError("the tables changed while the search index was built: run the same command again")
         described = {"version": version, "snapshot": snapshot, "model": model, **contents}
         manifest = write_manifest(place, described)
     return _result(manifest, skipped=False)
@@ -123,7 +135,14 @@ def renew_index(lake: Lake, folder: Path, *, label: str, force: bool = False) ->
         version = f"{lake.lake_id[:8]}-{snapshot}"
         if force or (folder / version).exists():
             version += f"-{label}"
-        return build_index(lake, folder, version=version, snapshot=snapshot, force=force)
+        return build_index(
+            lake,
+            folder,
+            version=version,
+            snapshot=snapshot,
+            force=force,
+            is_still=lambda: not lake.changed_since(snapshot) & set(READ),
+        )
     finally:
         lock.release()
 
