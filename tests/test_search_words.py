@@ -25,6 +25,8 @@ BIOS = {
     "dora": "unusual hats",
 }
 
+UNASSIGNED = {code for code in range(0x3000) if unicodedata.category(chr(code)) in ("Cn", "Cs", "Co")}
+
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Index:
@@ -141,6 +143,5 @@ def test_long_texts_are_cut(tmp_path: Path) -> None:
     assert "matched words: travel in the topics" in search(tmp_path, "travel").results[0].reasons
 
 
-UNASSIGNED = {code for code in range(0x3000) if unicodedata.category(chr(code)) in ("Cn", "Cs", "Co")}
 _PERSON = {"creator": "c", "handle": "h", "name": "N", "platform": "instagram", "followers": 10, "niche": "travel",
            "secondary": [], "style": "vlog", "language": "en", "country": "GB", "silent": 1}  # fmt: skip
