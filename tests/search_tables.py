@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -155,3 +160,29 @@ def search(folder: Path, text: str, **asked: Any) -> Any:
 def handles(result: Any) -> list[str]:
     """Handles of the results in order."""
     return [hit.handle for hit in result.results]
+
+
+_KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    from igtool.search import build, folder
+
+    step = sys.argv[2]
+    place = folder if hasattr(folder, step) else build
+    victim = getattr(place, step)
+    def die(*given, **named):
+        if step == "replaced" and given[0].name != "current":
+            return victim(*given, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+    setattr(place, step, die)
+    exec(sys.argv[3])
+    build.build_index(tables, Path(sys.argv[1]), version="v2")
+"""
+
+
+def killed_build(folder: Path, step: str, making: str) -> None:
+    """Build ``v2`` in a process that is killed when it calls the function ``step``; ``making``: code for ``tables``."""
+    arguments = [sys.executable, "-c", textwrap.dedent(_KILLED), str(folder), step, making]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    died = subprocess.run(arguments, env=environment, check=False, capture_output=True, text=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr

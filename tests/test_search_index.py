@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from search_tables import NOW, PEOPLE, Given, Tables, add_person, add_vector, find, handles, search
+from search_tables import NOW, PEOPLE, Given, Tables, add_person, add_vector, find, handles, killed_build, search
 
 from igtool.errors import ConfigError, IntegrityError, LockedError, StorageError, UsageError
 from igtool.lake import Lake
@@ -145,37 +142,13 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
         build_index(Tables(), tmp_path / "file" / "index", version="v1")
 
 
-KILLED = """
-    import os, signal, sys
-    from pathlib import Path
-    sys.path.insert(0, sys.argv[3])
-    from search_tables import PEOPLE, Tables, add_person
-    from igtool.search import build, folder
-
-    step = sys.argv[2]
-    place = folder if hasattr(folder, step) else build
-    victim = getattr(place, step)
-    def die(*given, **named):
-        if step == "replaced" and given[0].name != "current":
-            return victim(*given, **named)
-        os.kill(os.getpid(), signal.SIGKILL)
-    setattr(place, step, die)
-    tables = Tables()
-    add_person(tables, PEOPLE[1])
-    build.build_index(tables, Path(sys.argv[1]), version="v2")
-"""
-
-
 @pytest.mark.parametrize("step", ["write_columns", "KeywordWriter", "_files", "_put_in_place", "replaced"])
 def test_killed_build_leaves_the_old_index(tmp_path: Path, step: str) -> None:
     """A build killed at any step leaves the old index in use; the next build finishes and cleans up."""
     tables = Tables()
     add_person(tables, PEOPLE[0])
     build_index(tables, tmp_path, version="v1")
-    arguments = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path), step, str(Path(__file__).parent)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    died = subprocess.run(arguments, env=environment, check=False, capture_output=True, text=True)
-    assert died.returncode == -signal.SIGKILL, died.stderr
+    killed_build(tmp_path, step, "from search_tables import *; tables = Tables(); add_person(tables, PEOPLE[1])")
     assert handles(search(tmp_path, "", encoder=None, now=NOW)) == ["luna.viaja"]
     add_person(tables, PEOPLE[1])
     assert not build_index(tables, tmp_path, version="v2").skipped

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from search_tables import SEEN, Given, Tables, find
+from search_tables import SEEN, Given, Tables, find, killed_build
 
 from igtool.encoders.base import unit
 from igtool.search import build, vectors
@@ -85,6 +85,25 @@ def test_renewed_again_and_again(tmp_path: Path) -> None:
     assert kinds.count(4) >= 5
     build_index(crowd(changed), tmp_path / "clean", version="v")
     assert json.dumps(answers(Index(tmp_path / "renewed"))) == json.dumps(answers(Index(tmp_path / "clean")))
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["_copy", "_renew_columns", "_add_texts", "_renew_vectors", "add_vectors", "_files", "_put_in_place", "replaced"],
+)
+def test_killed_renewal_leaves_the_old_index(tmp_path: Path, step: str) -> None:
+    """A renewal killed at any step changes no answer; the next one renews, and answers as a clean build."""
+    build_index(crowd({}), tmp_path / "renewed", version="v1")
+    before = json.dumps(answers(Index(tmp_path / "renewed")))
+    killed_build(
+        tmp_path / "renewed", step, "from test_search_renewal import *; tables = crowd({7: 1}, frozenset({50}), 1)"
+    )
+    assert json.dumps(answers(Index(tmp_path / "renewed"))) == before
+    tables = crowd({7: 1}, frozenset({50}), 1)
+    assert build_index(tables, tmp_path / "renewed", version="v2").renewed == 2
+    assert build_index(tables, tmp_path / "clean", version="v1").renewed is None
+    assert json.dumps(answers(Index(tmp_path / "renewed"))) == json.dumps(answers(Index(tmp_path / "clean")))
+    assert sorted(path.name for path in (tmp_path / "renewed").iterdir()) == ["current", "v1", "v2"]
 
 
 def test_much_change_is_a_clean_build(tmp_path: Path) -> None:
