@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -213,10 +214,7 @@ class Index:
         found = self._side_by_side(
             [
                 lambda: self.keywords.top(asked.keywords, allowed, k, facts),
-                *(
-                    lambda name=name, vector=vector: self.legs[name].top(vector, allowed, k)
-                    for name, vector in asked.vectors.items()
-                ),
+                *(partial(_nearest, self.legs[name], vector, allowed, k) for name, vector in asked.vectors.items()),
             ]
         )
         if query.sort != "relevance":
@@ -225,7 +223,10 @@ class Index:
         return np.unique(np.concatenate(found))
 
     def _side_by_side(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
-        """The results of ``tasks``, which this thread and another one take in turn; more threads are no faster."""
+        """The results of ``tasks``, which this thread and another one take in turn; more threads are no faster.
+
+        A task may give what is left of it, to be done last by whoever is free.
+        """
         waiting = deque(enumerate(tasks))
         results: dict[int, Any] = {}
 
@@ -235,7 +236,11 @@ class Index:
                     place, task = waiting.popleft()
                 except IndexError:
                     return
-                results[place] = task()
+                result = task()
+                if callable(result):
+                    waiting.append((place, result))
+                else:
+                    results[place] = result
 
         other = self._other.submit(work)
         work()
@@ -305,6 +310,11 @@ class Index:
                 )
             )
         return hits
+
+
+def _nearest(leg: VectorLeg, vector: Vector, allowed: Mask, k: int) -> Callable[[], Rows]:
+    """The scan, which is most of the work; what it gives scores what it found."""
+    return partial(leg.best, vector, leg.scanned(vector, allowed), k)
 
 
 def _known(value: float) -> float | None:

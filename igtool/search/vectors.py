@@ -154,13 +154,17 @@ class VectorLeg:
 
     def top(self, query: Vectors, allowed: Mask, k: int) -> Rows:
         """The ``k`` rows nearest to ``query`` (a unit vector) among the allowed ones."""
-        places = self._nearest_places(query, allowed)
+        return self.best(query, self.scanned(query, allowed), k)
+
+    def best(self, query: Vectors, places: Rows, k: int) -> Rows:
+        """The rows of the ``k`` of ``places`` that are nearest to ``query``."""
         if len(places) > k:
             places = places[np.argpartition(-self._cosines(query, places), k)[:k]]
         rows: Rows = self._rows[places]
         return rows
 
-    def _nearest_places(self, query: Vectors, allowed: Mask) -> Rows:
+    def scanned(self, query: Vectors, allowed: Mask) -> Rows:
+        """Places of the allowed rows among which the nearest to ``query`` are."""
         mine = allowed if self._in_order else np.append(allowed, False)[self._rows]
         count = int(np.count_nonzero(mine))
         if self._scan is None or count <= _SCORED_ALL:
