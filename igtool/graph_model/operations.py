@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -13,12 +14,16 @@ from igtool.graph_model.steps import Steps
 TO_ROWS, TO_CHANNELS = [0, 2, 3, 1], [0, 3, 1, 2]
 """From channels first to rows first, and back."""
 _PLANE = 2
+_MOST_KNOWN = 1 << 24
+"""Numbers of a tensor that is computed here."""
 
 
 def folded(node: Node, known: list[Tensor]) -> Tensor | None:
     """What ``node`` gives for inputs that are known beforehand; None where it is not one that is computed here."""
     if node.op == "SparseToDense":
         places, shape, values, default = known
+        if math.prod(shape.tolist()) > _MOST_KNOWN:
+            raise ValueError(f"{node.name:.80} is impossibly large")
         dense = np.full(shape.tolist(), default, dtype=default.dtype)
         for place, value in zip(places.reshape(-1, dense.ndim), np.broadcast_to(values, len(places)), strict=True):
             dense[tuple(place)] = value

@@ -76,7 +76,8 @@ def _join_borders(made: Steps) -> None:
         if made.constants[border.inputs[2]] != fillings[step.op] or any(sizes[:_AROUND] + sizes[half : half + _AROUND]):
             continue
         added = sizes[_AROUND:half] + sizes[half + _AROUND :]
-        if min(added) < 0:
+        # ONNX Runtime takes no maximum over a border alone.
+        if min(added) < 0 or (step.op == "MaxPool" and max(added) >= min(_sizes(step))):
             continue
         step.attributes["pads"] = [there + more for there, more in zip(pads, added, strict=True)]
         step.inputs[0] = border.inputs[0]
@@ -93,3 +94,8 @@ def _drop_unused(made: Steps) -> None:
             kept.append(step)
     made.steps = kept[::-1]
     made.constants = {name: value for name, value in made.constants.items() if name in wanted}
+
+
+def _sizes(step: Step) -> list[int]:
+    found = step.attributes["kernel_shape"]
+    return found if isinstance(found, list) else []
