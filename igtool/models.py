@@ -8,28 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from igtool.errors import ConfigError
 from igtool.files import replaced, storage_error
+from igtool.model_entries import KINDS, LANGUAGE, RECOMMENDED, Model, Npm, Packages, Wheel, check, check_kind
 
-RECOMMENDED = "recommended"
-"""Stands for the recommended model whose file is there; where there is none, for any whose file is."""
 SHIPPED = Path(__file__).parents[1] / "models" / "models.toml"
 LOCAL = "models.local.toml"
 STEP = 8 << 20
 """Bytes read or written at once."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_VISIBLE = re.compile(r"[^\x00-\x1f\x7f]{0,500}")
-_KINDS = frozenset({"llm"})
+_GB = 1_000_000_000
 
 Told = Callable[[int, int], None]
 """Gets the bytes that are there and those of the whole, 0 where they are not known."""
@@ -37,36 +32,6 @@ Told = Callable[[int, int], None]
 
 def untold(done: int, whole: int) -> None:
     """Tells nobody."""
-
-
-@dataclass(frozen=True)
-class Packages:
-    """Python packages that each hold a part of a file as ``data/partNN.bin``; they are never imported."""
-
-    prefix: str
-    version: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model file. ``sha256`` and ``size`` are None where nobody told them. ``is_local``: the user added it."""
-
-    name: str
-    file: str
-    kind: str = "llm"
-    licence: str = "unknown"
-    made_from: str = ""
-    url: str | None = None
-    packages: Packages | None = None
-    sha256: str | None = None
-    size: int | None = None
-    recommended: bool = False
-    is_local: bool = False
-
-    def path(self, folder: Path) -> Path:
-        """Where its file belongs."""
-        return folder / self.file
 
 
 # Which there are -------------------------------------------------------------------------------------------------
@@ -83,26 +48,37 @@ def known(folder: Path) -> dict[str, Model]:
     return found | _read(folder / LOCAL, is_local=True)
 
 
-def find(wanted: str, folder: Path) -> Path:
+def find(wanted: str, folder: Path, kind: str = LANGUAGE) -> Path:
     """The file of the model ``wanted``: ``RECOMMENDED``, a known name, the name of a file in ``folder``, or a path.
 
-    Raises ConfigError naming the command that gets it.
+    Raises ConfigError naming the command that gets it, or for a model of another kind.
+    """
+    models = known(folder)
+    if wanted == RECOMMENDED or wanted in models:
+        return usable(wanted, folder, kind).path(folder)
+    for path in (folder / wanted, *(folder / f"{wanted}{ending}" for ending in KINDS[kind]), Path(wanted).expanduser()):
+        if path.is_file():
+            for model in models.values():
+                if model.path(folder).resolve() == path.resolve():
+                    check_kind(model, kind)
+            return path
+    there = ", ".join(model.name for model in models.values() if model.kind == kind) or "none"
+    raise ConfigError(f"there is no model {wanted!r}; known are: {there}. `igtool models add PATH|URL|NAME` adds one")
+
+
+def usable(wanted: str, folder: Path, kind: str) -> Model:
+    """The known model ``wanted`` of ``kind``, or of ``RECOMMENDED`` the one to use, whose file is there.
+
+    Raises ConfigError naming the command that gets it, or for a model of another kind.
     """
     models = known(folder)
     if wanted == RECOMMENDED:
-        return _chosen(models, folder).path(folder)
-    if wanted in models:
-        path = models[wanted].path(folder)
-        if not path.is_file():
-            raise ConfigError(
-                f"the file of the model {wanted} is not in {folder}: `igtool models add {wanted}` gets it"
-            )
-        return path
-    for path in (folder / wanted, folder / f"{wanted}.gguf", Path(wanted).expanduser()):
-        if path.is_file():
-            return path
-    there = ", ".join(models) or "none"
-    raise ConfigError(f"there is no model {wanted!r}; known are: {there}. `igtool models add PATH|URL|NAME` adds one")
+        return _chosen(models, folder, kind)
+    model = named(wanted, models)
+    check_kind(model, kind)
+    if not model.path(folder).is_file():
+        raise ConfigError(f"the file of the model {wanted} is not in {folder}: `igtool models add {wanted}` gets it")
+    return model
 
 
 def known_as(wanted: str, folder: Path) -> str:
@@ -114,21 +90,23 @@ def known_as(wanted: str, folder: Path) -> str:
     return wanted
 
 
-def _chosen(models: Mapping[str, Model], folder: Path) -> Model:
+def _chosen(models: Mapping[str, Model], folder: Path, kind: str) -> Model:
     """The model to use where the user named none."""
-    usable = [model for model in models.values() if model.kind == "llm"]
-    there = [model for model in usable if model.path(folder).is_file()]
+    of_kind = [model for model in models.values() if model.kind == kind]
+    there = [model for model in of_kind if model.path(folder).is_file()]
     if there:
         return min(there, key=lambda model: not model.recommended)
-    names = [f"`igtool models add {model.name}` ({_described(model)})" for model in usable]
+    names = [f"`igtool models add {model.name}` ({_described(model)})" for model in of_kind]
+    what = "" if kind == LANGUAGE else f" of the kind {kind}"
     raise ConfigError(
-        f"there is no model in {folder} yet. One of these gets one: {', '.join(names) or 'none is known'}"
+        f"there is no model{what} in {folder} yet. One of these gets one: {', '.join(names) or 'none is known'}"
     )
 
 
 def _described(model: Model) -> str:
-    size = f"{model.size / 1e9:.1f} GB, " if model.size else ""
-    return f"{size}{model.licence}" + (", from the package index" if model.packages else "")
+    size = model.size or 0
+    shown = "" if not size else f"{size / 1e9:.1f} GB, " if size > _GB else f"{size / 1e6:.1f} MB, "
+    return f"{shown}{model.licence}" + ("" if model.url else ", from a package index")
 
 
 def _read(path: Path, *, is_local: bool) -> dict[str, Model]:
@@ -146,29 +124,18 @@ def _read(path: Path, *, is_local: bool) -> dict[str, Model]:
 def _model(path: Path, name: str, fields: Any, *, is_local: bool) -> Model:
     """One entry. Raises ConfigError saying what does not fit."""
     try:
-        packages = fields.pop("packages", None)
-        model = Model(name, **fields, packages=packages and Packages(**packages), is_local=is_local)
+        given: dict[str, Any] = {
+            field: kind(**fields.pop(field))
+            for field, kind in (("packages", Packages), ("wheel", Wheel), ("npm", Npm))
+            if field in fields
+        }
+        if "input_size" in fields:
+            given["input_size"] = tuple(fields.pop("input_size"))
+        model = Model(name, **fields, **given, is_local=is_local)
         check(model)
     except (TypeError, AttributeError, ConfigError) as error:
         raise ConfigError(f"{path}: the entry {name!r} does not fit: {error}") from error
     return model
-
-
-def check(model: Model) -> None:
-    """Raises ConfigError for a name, file, kind, sum or size that cannot be."""
-    if not _NAME.fullmatch(model.name) or model.name == RECOMMENDED:
-        raise ConfigError(f"{model.name!r} cannot be a name: letters, digits, dots and dashes can")
-    if not isinstance(model.file, str) or not _NAME.fullmatch(model.file):
-        raise ConfigError(f"{model.file!r} is no name of a file in the folder of models")
-    if model.kind not in _KINDS:
-        raise ConfigError(f"the kind {model.kind!r} is unknown; there are: {', '.join(sorted(_KINDS))}")
-    if model.sha256 is not None and not _SHA256.fullmatch(str(model.sha256)):
-        raise ConfigError(f"{model.sha256!r} is no SHA-256: 64 digits and letters a to f")
-    if model.size is not None and (not isinstance(model.size, int) or model.size < 1):
-        raise ConfigError(f"{model.size!r} is no size in bytes")
-    for text in (model.licence, model.made_from, model.url or ""):
-        if not isinstance(text, str) or not _VISIBLE.fullmatch(text):
-            raise ConfigError(f"{text!r:.60} is no line of text")
 
 
 # What the user added ---------------------------------------------------------------------------------------------
@@ -206,8 +173,9 @@ def remove(name: str, folder: Path) -> bool:
 def _write(models: Mapping[str, Model], folder: Path) -> None:
     lines = ["# Models that were added with `igtool models add`."]
     for model in models.values():
-        told = {"kind": model.kind, "file": model.file, "url": model.url, "sha256": model.sha256, "size": model.size}
-        told |= {"licence": model.licence, "made_from": model.made_from}
+        told: dict[str, object] = {"kind": model.kind, "file": model.file, "url": model.url, "sha256": model.sha256}
+        told |= {"size": model.size, "licence": model.licence, "made_from": model.made_from}
+        told |= {"family": model.family, "input_size": model.input_size}
         lines += ["", f"[{json.dumps(model.name)}]"]
         lines += [f"{key} = {json.dumps(value)}" for key, value in told.items() if value is not None]
     with replaced(folder / LOCAL) as file:

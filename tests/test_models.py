@@ -25,8 +25,8 @@ from igtool.commands.base import main
 from igtool.errors import ConfigError, IntegrityError, LockedError, RateLimitedError, StorageError
 from igtool.files import WriterLock
 from igtool.gguf import read_header
+from igtool.model_entries import RECOMMENDED, Model
 from igtool.model_files import AddOptions, add
-from igtool.models import Model
 
 assert commands.models_group.name in main.commands
 
@@ -149,12 +149,13 @@ def test_a_damaged_header_raises_nothing_else(
 
 
 def test_the_shipped_list_is_complete() -> None:
-    """Every model that comes with igtool has a source, a SHA-256, a size, a free licence; one is recommended."""
+    """Every model that comes with igtool has a source, a SHA-256, a size, a free licence; one llm is recommended."""
     known = models.known(models.SHIPPED.parent / "nowhere")
-    assert [model.name for model in known.values() if model.recommended] == ["qwen2.5-1.5b-instruct"]
+    best = [model.name for model in known.values() if model.recommended and model.kind == "llm"]
+    assert best == ["qwen2.5-1.5b-instruct"]
     for model in known.values():
         assert (model.url or "https://").startswith("https://")
-        assert (model.url is None) != (model.packages is None)
+        assert [model.url, model.packages, model.wheel, model.npm].count(None) == 3
         assert model.sha256
         assert model.size
         assert model.licence in ("Apache-2.0", "MIT")
@@ -164,13 +165,13 @@ def test_the_shipped_list_is_complete() -> None:
 def test_the_recommended_model_goes_first(folder: Path, whole: bytes) -> None:
     """Named by nobody, the recommended model is used if its file is there, else another that is."""
     known = models.known(folder)
-    other = next(model for model in known.values() if not model.recommended)
+    other = next(model for model in known.values() if not model.recommended and model.kind == "llm")
     best = next(model for model in known.values() if model.recommended)
     other.path(folder).write_bytes(whole)
-    assert models.find(models.RECOMMENDED, folder) == other.path(folder)
-    assert models.known_as(models.RECOMMENDED, folder) == other.name
+    assert models.find(RECOMMENDED, folder) == other.path(folder)
+    assert models.known_as(RECOMMENDED, folder) == other.name
     best.path(folder).write_bytes(whole)
-    assert models.find(models.RECOMMENDED, folder) == best.path(folder)
+    assert models.find(RECOMMENDED, folder) == best.path(folder)
 
 
 def test_a_model_is_found_by_name_file_and_path(folder: Path, given_file: Path, whole: bytes) -> None:
@@ -190,7 +191,7 @@ def test_a_model_that_is_not_there(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"no model 'gpt'; known are: qwen.*igtool models add"):
         models.find("gpt", folder)
     with pytest.raises(ConfigError, match=r"igtool models add qwen2\.5-1\.5b-instruct` \(1\.1 GB, Apache-2\.0\)"):
-        models.find(models.RECOMMENDED, folder)
+        models.find(RECOMMENDED, folder)
 
 
 @pytest.mark.parametrize(

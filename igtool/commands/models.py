@@ -1,7 +1,8 @@
-"""``igtool models``: files of language models that run in this process."""
+"""``igtool models``: files of models that run on this machine."""
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from dataclasses import asdict
@@ -12,10 +13,11 @@ import rich_click as click
 
 from igtool.commands.base import JSON, Command, main, workspace_of
 from igtool.console import print_json, print_rows, say
-from igtool.errors import IntegrityError
+from igtool.errors import IntegrityError, UsageError
+from igtool.model_entries import FAMILIES, KINDS
 
 if TYPE_CHECKING:
-    from igtool.models import Model
+    from igtool.model_entries import Model
 
 _FOLDER = "models"
 _GB = 1 << 30
@@ -24,7 +26,7 @@ _SAY_EVERY_S = 5.0
 
 @main.group("models")
 def models_group() -> None:
-    """Files of language models that run on this machine, without a network."""
+    """Files of models that run on this machine, without a network: for texts and for pictures."""
 
 
 @models_group.command("list", cls=Command)
@@ -48,12 +50,13 @@ def list_command(context: click.Context, as_json: bool) -> None:
 
 def _row(model: Model, *, is_there: bool) -> dict[str, Any]:
     """What a person wants to know of a model."""
-    origin = urlsplit(model.url).hostname if model.url else "package index" if model.packages else "a file"
+    origin = urlsplit(model.url).hostname if model.url else "package index" if model.source else "a file"
     return {
         "name": model.name,
+        "kind": model.kind,
         "there": "yes" if is_there else "no",
         "recommended": "yes" if model.recommended else "",
-        "MB": round(model.size / 1e6) if model.size else None,
+        "MB": round(model.size / 1e6, 1) if model.size else None,
         "licence": model.licence,
         "from": origin,
     }
@@ -64,20 +67,23 @@ def _row(model: Model, *, is_there: bool) -> dict[str, Any]:
 @click.option("--name", help="What to call it [the name of its file].")
 @click.option("--sha256", metavar="SUM", help="The SHA-256 it must have.")
 @click.option("--licence", help="Its licence, to be noted.")
+@click.option("--kind", type=click.Choice(tuple(KINDS)), help="What it is for [llm].")
+@click.option("--family", type=click.Choice(FAMILIES), help="How the answers of a detector are read.")
+@click.option("--input-size", metavar="WIDTHxHEIGHT", help="What a detector is given, if its file does not say it.")
 @click.option("--max-size", type=click.FloatRange(min=0), default=20.0, show_default=True, help="GiB at most.")
 @click.pass_context
-def add_command(
-    context: click.Context, source: str, name: str | None, sha256: str | None, licence: str | None, max_size: float
-) -> None:
-    """Bring a GGUF file into the folder of models: a copy, a download, or one that `igtool models list` shows."""
+def add_command(context: click.Context, /, source: str, max_size: float, **given: Any) -> None:
+    """Bring a GGUF, ONNX or TensorFlow Lite file into the folder of models: by path, address, or a name of the list."""
     from igtool.model_files import AddOptions, add
 
     settings = workspace_of(context).settings
     folder = settings.workspace / _FOLDER
+    sha256 = given["sha256"].strip().lower() if given["sha256"] else None
+    told = {name: given[name] for name in ("name", "licence", "kind", "family")}
     options = AddOptions(
-        name=name,
-        sha256=sha256.strip().lower() if sha256 else None,
-        licence=licence,
+        **told,
+        sha256=sha256,
+        input_size=_size(given["input_size"]),
         max_bytes=int(max_size * _GB),
         allow_loopback=settings.allow_loopback,
     )
@@ -85,6 +91,15 @@ def add_command(
     say(f"{model.name} {'is there already' if was_there else 'is added'}: {model.path(folder)}")
     if source != model.name and sha256 is None:
         say(f"its SHA-256 is {model.sha256}: compare it with what its publisher says")
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """Width and height."""
+    if text is None:
+        return None
+    if not (found := re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text.strip())):
+        raise UsageError(f"--input-size {text!r:.40} is no width and height: 640x640 is")
+    return int(found[1]), int(found[2])
 
 
 class _Telling:

@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from igtool.inference import Device
+
 Vectors = NDArray[np.float32]
-Device = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True)

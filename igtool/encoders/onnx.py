@@ -14,8 +14,8 @@ import numpy as np
 
 from igtool.encoders.base import Encoder, EncoderOptions, Vectors, unit
 from igtool.errors import ConfigError, IntegrityError
+from igtool.inference import NoCudaError, load
 
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 _QUANTIZED = b"DynamicQuantizeLinear"
 _BATCH_TOKENS = 4096
@@ -132,21 +132,11 @@ class Onnx(Encoder):
     @cached_property
     def _session(self) -> tuple[Any, str, list[str]]:
         """The loaded model, the name of its output, and the names of its inputs."""
-        import onnxruntime
-
-        provider = _PROVIDERS[self.options.device]
-        if provider not in onnxruntime.get_available_providers():
-            raise ConfigError(
-                "encoder_device is cuda, and this ONNX Runtime has no CUDA: `pip uninstall onnxruntime`, then "
-                "`pip install onnxruntime-gpu`, which takes its place; or set encoder_device to cpu"
-            )
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = settings.inter_op_num_threads = 1  # threads work on texts side by side
-        settings.log_severity_level = 3
         try:
-            session = onnxruntime.InferenceSession(str(self._folder / "model.onnx"), settings, providers=[provider])
-        except Exception as error:  # its exceptions have no common class but this one
-            raise self._wrong(f"does not load: {error}") from error
+            # One thread a text: threads work on texts side by side.
+            session = load(self._folder / "model.onnx", self.options.device, 1, "the encoder")
+        except NoCudaError as error:
+            raise ConfigError(f"encoder_device is cuda, and {error}; or set encoder_device to cpu") from error
         names = [each.name for each in session.get_inputs()]
         if unknown := set(names) - _INPUTS:
             raise self._wrong(f"wants inputs that no tokenizer gives: {', '.join(sorted(unknown))}")

@@ -23,6 +23,7 @@ from igtool.errors import ConfigError
 from igtool.gguf import Header, read_header
 from igtool.llms.base import Completion, Message, Prompt, Provider, ProviderError, ProviderOptions
 from igtool.llms.grammar import closed_schema
+from igtool.model_entries import RECOMMENDED
 
 _MARKS = ("-", "=")
 """Two short texts that begin unlike each other, and unlike any prompt."""
@@ -41,7 +42,7 @@ class Local(Provider):
     """
 
     name: ClassVar[str] = "local"
-    default_model: ClassVar[str | None] = models.RECOMMENDED
+    default_model: ClassVar[str | None] = RECOMMENDED
     is_paid: ClassVar[bool] = False
     concurrency: ClassVar[int] = 1
     items: ClassVar[int] = 8

@@ -1,0 +1,1 @@
+"""Pictures to people, points and facts."""
