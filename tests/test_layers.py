@@ -20,6 +20,7 @@ ORDER = (
         "identity",
         "drift",
         "encoders",
+        "vision",
         "llms",
         "zero_shot",
         "topics",

@@ -1,0 +1,1 @@
+"""Pictures: from bytes to what they show."""
