@@ -1,1 +1,1 @@
-"""Pictures to people, points and facts."""
+"""Pictures: from bytes to what they show."""
