@@ -21,6 +21,7 @@ ORDER = (
         "drift",
         "encoders",
         "llms",
+        "vision",
         "zero_shot",
         "topics",
         "portrait",

@@ -1,0 +1,1 @@
+"""Pictures: pixels to boxes, landmarks, measured facts and tags."""

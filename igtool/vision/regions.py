@@ -1,0 +1,114 @@
+"""Turned squares of a picture: cut out for a model, and what the model says put back into the picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from igtool.vision.boxes import Floats, Pixels, Rectangle
+
+
+@dataclass(frozen=True)
+class Region:
+    """A square of a picture: its centre and side in pixels, turned clockwise by ``angle`` radians.
+
+    It may reach over the edge of the picture. Coordinates are continuous: the first pixel covers 0 to 1.
+    """
+
+    x: float
+    y: float
+    side: float
+    angle: float = 0.0
+
+    def points(self, inside: NDArray[np.floating[Any]]) -> Floats:
+        """Points (n, 2) that are 0 to 1 inside the square, as pixels of the picture.
+
+        As LandmarkProjectionCalculator does it (mediapipe/calculators/util/landmark_projection_calculator.cc).
+        """
+        offset = (np.asarray(inside, dtype=np.float64) - 0.5) * self.side
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        turned = offset @ np.array([[cos, sin], [-sin, cos]])
+        return np.asarray(turned + np.array([self.x, self.y]), dtype=np.float32)
+
+    def inside(self, points: NDArray[np.floating[Any]]) -> Floats:
+        """Pixels of the picture (n, 2) as points that are 0 to 1 inside the square: ``points`` the other way."""
+        offset = np.asarray(points, dtype=np.float64) - np.array([self.x, self.y])
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        turned = offset @ np.array([[cos, -sin], [sin, cos]])
+        return np.asarray(turned / self.side + 0.5, dtype=np.float32)
+
+
+def whole(pixels: Pixels) -> Region:
+    """The smallest square around the whole picture: what a model sees that wants one with bars at the sides."""
+    height, width = pixels.shape[:2]
+    return Region(width / 2, height / 2, max(width, height))
+
+
+def around(box: Rectangle, scale: float = 1.0) -> Region:
+    """The square with the centre of ``box`` and ``scale`` times its longer side."""
+    side = max(box.right - box.left, box.bottom - box.top) * scale
+    return Region((box.left + box.right) / 2, (box.top + box.bottom) / 2, side)
+
+
+def cut(pixels: Pixels, region: Region, size: int) -> Pixels:
+    """The square ``region`` as a picture of ``size`` pixels a side, black where there is no picture.
+
+    What is made smaller by more than two is averaged first, so that fine patterns do not turn into coarse ones.
+    """
+    return _cut(pixels, region, size).astype(np.uint8, copy=False)
+
+
+def cut_mask(mask: Floats, region: Region, size: int) -> Floats:
+    """The square ``region`` of a mask (height, width), ``size`` pixels a side, 0 where there is no picture."""
+    return _cut(mask, region, size).astype(np.float32, copy=False)
+
+
+def _cut(values: NDArray[Any], region: Region, size: int) -> NDArray[Any]:
+    from PIL import Image
+
+    left, top, right, bottom = _bounds(region, values, margin=2)
+    if right <= left or bottom <= top:
+        return np.zeros((size, size, *values.shape[2:]), dtype=values.dtype)
+    image = Image.fromarray(np.ascontiguousarray(values[top:bottom, left:right]))
+    factor = max(1, int(region.side / size))
+    if factor > 1:
+        image = image.reduce(factor)
+    step = region.side / size / factor
+    cos, sin = math.cos(region.angle) * step, math.sin(region.angle) * step
+    x, y = (region.x - left) / factor, (region.y - top) / factor
+    half = size / 2
+    matrix = (cos, -sin, x - (cos - sin) * half, sin, cos, y - (sin + cos) * half)
+    return np.asarray(image.transform((size, size), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
+
+
+def put_back(values: Floats, region: Region, height: int, width: int) -> Floats:
+    """Values (size, size) of the square ``region`` as values of the picture (height, width), 0 outside the square."""
+    from PIL import Image
+
+    found = np.zeros((height, width), dtype=np.float32)
+    left, top, right, bottom = _bounds(region, found, margin=0)
+    if right <= left or bottom <= top:
+        return found
+    step = values.shape[0] / region.side
+    cos, sin = math.cos(region.angle) * step, math.sin(region.angle) * step
+    x, y = left - region.x, top - region.y
+    half = values.shape[0] / 2
+    matrix = (cos, sin, cos * x + sin * y + half, -sin, cos, -sin * x + cos * y + half)
+    image = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
+    size = (right - left, bottom - top)
+    turned = image.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+    found[top:bottom, left:right] = np.asarray(turned, dtype=np.float32)
+    return found
+
+
+def _bounds(region: Region, pixels: NDArray[Any], margin: int) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the part of the picture that the turned square touches."""
+    height, width = pixels.shape[:2]
+    half = region.side / 2 * (abs(math.cos(region.angle)) + abs(math.sin(region.angle))) + margin
+    left, right = (round(max(0, min(width, edge))) for edge in (region.x - half - 0.5, region.x + half + 0.5))
+    top, bottom = (round(max(0, min(height, edge))) for edge in (region.y - half - 0.5, region.y + half + 0.5))
+    return left, top, right, bottom
