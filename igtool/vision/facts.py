@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from igtool.vision.boxes import Floats, Pixels, Rectangle, area
-from igtool.vision.colour import Colour
+from igtool.vision.cielab import Colour
 from igtool.vision.framing import Framing, brightness, framing_of, sharpness
 from igtool.vision.garments import Garments, garments_of
 from igtool.vision.hair import Hair, hair_of

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from igtool.vision.boxes import Floats, Pixels, Rectangle
-from igtool.vision.colour import lightness
+from igtool.vision.cielab import lightness
 from igtool.vision.landmarks import Face, Pose
 
 Framing = Literal["full_body", "three_quarter", "half_body", "portrait", "close_up", "none"]

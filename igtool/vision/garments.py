@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from igtool.vision.boxes import Floats, Mask, Pixels
-from igtool.vision.colour import Colour, colour_of, lab
+from igtool.vision.cielab import Colour, colour_of, lab
 from igtool.vision.landmarks import Pose
 from igtool.vision.regions import cut
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igtool.vision.boxes import Box, Floats, Mask, Pixels
-from igtool.vision.colour import Colour, colour_of, distance, lab
+from igtool.vision.cielab import Colour, colour_of, distance, lab
 from igtool.vision.landmarks import Face
 from igtool.vision.regions import Region, cut, cut_mask
 
