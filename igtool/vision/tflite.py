@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from igtool.errors import ConfigError
+from igtool import models
+from igtool.errors import ConfigError, IntegrityError
 from igtool.vision.boxes import Floats
 
 _NOTICE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
@@ -28,7 +29,8 @@ class TfLite:
 
     An interpreter belongs to the thread that made it, so any number of threads may call ``run``; each loads the model
     once. Making this object reads nothing. Raises ConfigError for a file that is missing, no model, or another model
-    than the caller means: ``inputs`` and ``outputs`` are the shapes that it has to have.
+    than the caller means (``inputs`` and ``outputs`` are the shapes that it has to have), IntegrityError for a file
+    that has not the bytes that the list of models names.
     """
 
     def __init__(self, path: Path, inputs: tuple[int, ...], outputs: Shapes, threads: int = 1) -> None:
@@ -57,8 +59,7 @@ class TfLite:
             raise ConfigError(
                 "faces and poses need the package ai-edge-litert: `pip install 'igtool[vision]'` gets it"
             ) from error
-        if not self._path.is_file():
-            raise ConfigError(f"{self._path} is not there: `igtool models list` names the command that gets it")
+        self._check()
         try:
             with _without_notice():
                 interpreter = Interpreter(model_path=str(self._path), num_threads=self._threads)
@@ -70,6 +71,18 @@ class TfLite:
         if given != [self._inputs] or found != self._outputs:
             raise self._wrong(f"is another model: it takes {given} and gives {found}")
         return interpreter
+
+    def _check(self) -> None:
+        """Raises ConfigError where the file is missing, IntegrityError where it has other bytes than its list says."""
+        if not self._path.is_file():
+            raise ConfigError(f"{self._path} is not there: `igtool models list` names the command that gets it")
+        folder = self._path.parent
+        listed = [model for model in models.known(folder).values() if model.file == self._path.name]
+        if listed and models.state(listed[-1], folder) == "damaged":
+            raise IntegrityError(
+                f"{self._path} has not the bytes that the list of models names (SHA-256): `igtool models remove "
+                f"{listed[-1].name}`, then `igtool models add {listed[-1].name}` gets it again"
+            )
 
     def _wrong(self, what: str) -> ConfigError:
         return ConfigError(f"the model {self._path} {what}")
