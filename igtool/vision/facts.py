@@ -85,10 +85,13 @@ def facts_of(pixels: Pixels, people: Sequence[Rectangle], faces: Sequence[Face],
         if seen.pose is not None:
             garments = garments_of(pixels, seen.pose)
     height, width = pixels.shape[:2]
+    framing: Framing = "none"
+    if people or faces:
+        framing = framing_of(height, width, seen.face, seen.pose, largest)
     return Facts(
         people_count=max(len(people), len(faces)),
         faces_count=len(faces),
-        framing=framing_of(height, width, seen.face, seen.pose, largest),
+        framing=framing,
         sharpness=sharpness(pixels, largest),
         brightness=brightness(pixels),
         hair=hair.colour,
