@@ -141,7 +141,13 @@ class PoseEstimator:
         return [*sorted(regions, key=lambda region: -_likeness(region, search))[:1], search]
 
     def _in(self, pixels: Pixels, region: Region) -> Pose:
-        raw, score, outline, heatmap, _ = self._landmarks.run(_scaled(cut(pixels, region, _POSE_SIZE)))
+        """What the model sees in one square.
+
+        It was made for squares with repeated edges: pose_landmark_by_roi_cpu.pbtxt leaves the border mode open, which
+        GetBorderMode in mediapipe/calculators/tensor/image_to_tensor_utils.cc takes for that.
+        """
+        seen = cut(pixels, region, _POSE_SIZE, repeat_edges=True)
+        raw, score, outline, heatmap, _ = self._landmarks.run(_scaled(seen))
         points = raw.reshape(_ALL_POINTS, 5)[:POINTS]
         inside = refined(points[:, :2] / np.float32(_POSE_SIZE), heatmap[0, :, :, :POINTS])
         depth = points[:, 2:3] * np.float32(region.side / _POSE_SIZE)

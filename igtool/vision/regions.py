@@ -54,20 +54,21 @@ def around(box: Rectangle, scale: float = 1.0) -> Region:
     return Region((box.left + box.right) / 2, (box.top + box.bottom) / 2, side)
 
 
-def cut(pixels: Pixels, region: Region, size: int) -> Pixels:
-    """The square ``region`` as a picture of ``size`` pixels a side, black where there is no picture.
+def cut(pixels: Pixels, region: Region, size: int, *, repeat_edges: bool = False) -> Pixels:
+    """The square ``region`` as a picture of ``size`` pixels a side.
 
-    What is made smaller by more than two is averaged first, so that fine patterns do not turn into coarse ones.
+    Where there is no picture it is black, or with ``repeat_edges`` as the nearest pixel. What is made smaller by more
+    than two is averaged first, so that fine patterns do not turn into coarse ones.
     """
-    return _cut(pixels, region, size).astype(np.uint8, copy=False)
+    return _cut(pixels, region, size, repeat_edges=repeat_edges).astype(np.uint8, copy=False)
 
 
 def cut_mask(mask: Floats, region: Region, size: int) -> Floats:
     """The square ``region`` of a mask (height, width), ``size`` pixels a side, 0 where there is no picture."""
-    return _cut(mask, region, size).astype(np.float32, copy=False)
+    return _cut(mask, region, size, repeat_edges=False).astype(np.float32, copy=False)
 
 
-def _cut(values: NDArray[Any], region: Region, size: int) -> NDArray[Any]:
+def _cut(values: NDArray[Any], region: Region, size: int, *, repeat_edges: bool) -> NDArray[Any]:
     from PIL import Image
 
     left, top, right, bottom = _bounds(region, values, margin=2)
@@ -77,9 +78,17 @@ def _cut(values: NDArray[Any], region: Region, size: int) -> NDArray[Any]:
     factor = max(1, int(region.side / size))
     if factor > 1:
         image = image.reduce(factor)
+    x, y = (region.x - left) / factor, (region.y - top) / factor
+    if repeat_edges:
+        reach = math.ceil(_reach(region) / factor) + 1
+        missing = [max(0, math.ceil(edge)) for edge in (reach - x, reach - y, x + reach, y + reach)]
+        after = [max(0, missing[2] - image.width), max(0, missing[3] - image.height)]
+        image = Image.fromarray(
+            np.pad(np.asarray(image), ((missing[1], after[1]), (missing[0], after[0]), (0, 0)), "edge")
+        )
+        x, y = x + missing[0], y + missing[1]
     step = region.side / size / factor
     cos, sin = math.cos(region.angle) * step, math.sin(region.angle) * step
-    x, y = (region.x - left) / factor, (region.y - top) / factor
     half = size / 2
     matrix = (cos, -sin, x - (cos - sin) * half, sin, cos, y - (sin + cos) * half)
     return np.asarray(image.transform((size, size), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
@@ -108,7 +117,12 @@ def put_back(values: Floats, region: Region, height: int, width: int) -> Floats:
 def _bounds(region: Region, pixels: NDArray[Any], margin: int) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the part of the picture that the turned square touches."""
     height, width = pixels.shape[:2]
-    half = region.side / 2 * (abs(math.cos(region.angle)) + abs(math.sin(region.angle))) + margin
+    half = _reach(region) + margin
     left, right = (round(max(0, min(width, edge))) for edge in (region.x - half - 0.5, region.x + half + 0.5))
     top, bottom = (round(max(0, min(height, edge))) for edge in (region.y - half - 0.5, region.y + half + 0.5))
     return left, top, right, bottom
+
+
+def _reach(region: Region) -> float:
+    """From the centre of the turned square to the sides of the upright one around it."""
+    return region.side / 2 * (abs(math.cos(region.angle)) + abs(math.sin(region.angle)))
