@@ -12,6 +12,7 @@ from igtool.vision.boxes import Box, Pixels
 from igtool.vision.facts import Seen
 from igtool.vision.hair import HairParts, hair_parts
 from igtool.vision.landmarks import Face, Pose
+from igtool.vision.regions import Outline
 
 BONES = ((11, 12), (11, 13), (13, 15), (12, 14), (14, 16), (11, 23), (12, 24), (23, 24), (23, 25), (25, 27), (24, 26))
 BONES += ((26, 28), (27, 31), (28, 32), (0, 2), (0, 5), (2, 7), (5, 8))
@@ -23,9 +24,9 @@ def draw(folder: Path, name: str, pixels: Pixels, boxes: Sequence[Box], faces: S
     folder.mkdir(parents=True, exist_ok=True)
     shown = pixels.astype(np.float32)
     if seen.pose is not None:
-        shown = tinted(shown, seen.pose.mask(*pixels.shape[:2]), (0, 90, 255))
+        shown = tinted(shown, seen.pose.outline.mask(*pixels.shape[:2]), (0, 90, 255))
     if seen.outline is not None:
-        shown = tinted(shown, seen.outline, (0, 255, 90))
+        shown = tinted(shown, seen.outline.mask(*pixels.shape[:2]), (0, 255, 90))
     image = Image.fromarray(shown.astype(np.uint8))
     pen = ImageDraw.Draw(image)
     for box in boxes:
@@ -57,7 +58,7 @@ def bones(pen: ImageDraw.ImageDraw, pose: Pose) -> None:
         pen.line(line, fill=(255, green, 0), width=3)
 
 
-def head(pixels: Pixels, face: Face, outline: np.ndarray) -> Image.Image:
+def head(pixels: Pixels, face: Face, outline: Outline) -> Image.Image:
     """The head, with what is taken for hair and what is left out as skin."""
     parts = hair_parts(pixels, face, outline)
     if not isinstance(parts, HairParts):

@@ -211,7 +211,7 @@ def seen_in(photograph: Photograph, models: Models) -> tuple[list[Face], Pose | 
     largest = max(photograph.boxes, key=area, default=None)
     face = face_of(largest, found) if largest else max(found, key=lambda each: area(each.box), default=None)
     pose = models.poses.estimate(photograph.pixels, largest)
-    outline = models.silhouette.mask(photograph.pixels, head_box(face)) if face else None
+    outline = models.silhouette.outline(photograph.pixels, head_box(face)) if face else None
     return found, pose, face, Seen(face, pose, outline)
 
 
@@ -255,7 +255,7 @@ def speed(photographs: list[Photograph], folder: Path) -> None:
         pieces: dict[str, Callable[[], object]] = {
             "faces": lambda: models.faces.detect(pixels, [box]),  # noqa: B023
             "pose": lambda: models.poses.estimate(pixels, box),  # noqa: B023
-            "silhouette": lambda: models.silhouette.mask(pixels, head_box(face)),  # noqa: B023
+            "silhouette": lambda: models.silhouette.outline(pixels, head_box(face)),  # noqa: B023
             "facts": lambda: facts_of(pixels, [box], [face], seen),  # noqa: B023
         }
         pieces["all"] = lambda: [piece() for name, piece in pieces.items() if name != "all"]  # noqa: B023

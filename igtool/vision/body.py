@@ -99,10 +99,10 @@ def body_facts(pixels: Pixels, pose: Pose, others: Sequence[Rectangle] = (), *, 
     why = _obstacle(pose, height, width, others)
     if why is not None:
         return BodyFacts(unmeasured=why)
-    points = pose.region.inside(pose.points[:, :2]) * pose.outline.shape[0]
+    points = pose.region.inside(pose.points[:, :2]) * pose.outline.values.shape[0]
     trunk = _trunk(points, pose.visibility)
-    waist = _width(pose.outline, points, trunk.value, (0.5, 0.95), widest=False)
-    hips = _width(pose.outline, points, trunk.value, (0.85, 1.2), widest=True)
+    waist = _width(pose.outline.values, points, trunk.value, (0.5, 0.95), widest=False)
+    hips = _width(pose.outline.values, points, trunk.value, (0.85, 1.2), widest=True)
     if isinstance(waist, str) or isinstance(hips, str):
         return BodyFacts(unmeasured=waist if isinstance(waist, str) else hips if isinstance(hips, str) else None)
     shoulders = _between(points, pose.visibility, *_SHOULDERS, trunk.value)

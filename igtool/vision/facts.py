@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from igtool.vision.boxes import Floats, Pixels, Rectangle, area
+from igtool.vision.boxes import Pixels, Rectangle, area
 from igtool.vision.cielab import Colour
 from igtool.vision.framing import Framing, brightness, framing_of, sharpness
 from igtool.vision.garments import Garments, garments_of
 from igtool.vision.hair import Hair, hair_of
 from igtool.vision.hair_tags import HairTag, hair_tags
 from igtool.vision.landmarks import Face, Pose
+from igtool.vision.regions import Outline
 
 Person = TypeVar("Person", bound=Rectangle)
 
@@ -42,11 +43,11 @@ class Facts:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What the models saw of the subject: ``outline`` says how surely each pixel belongs to a person, 0 to 1."""
+    """What the models saw of the subject; ``outline`` is that of their head (`igtool.vision.hair.head_box`)."""
 
     face: Face | None = None
     pose: Pose | None = None
-    outline: Floats | None = None
+    outline: Outline | None = None
 
 
 def subject_of(people: Sequence[Person]) -> Person | None:

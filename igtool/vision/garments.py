@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from igtool.vision.boxes import Floats, Mask, Pixels
 from igtool.vision.cielab import Colour, colour_of, lab
 from igtool.vision.landmarks import Pose
-from igtool.vision.regions import cut
+from igtool.vision.regions import cut, in_picture, polygon
 
 _SIZE = 256
 _SEEN = 0.5
@@ -35,17 +34,15 @@ class Garments:
 def garments_of(pixels: Pixels, pose: Pose) -> Garments:
     """The colours between shoulders and hips, and between hips and knees."""
     values = lab(cut(pixels, pose.region, _SIZE))
-    height, width = pixels.shape[:2]
-    frame = pose.region.inside(np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32))
-    in_picture = _polygon(frame * _SIZE)
-    person = (pose.outline >= _INSIDE) & in_picture
+    shown = in_picture(pixels, pose.region, _SIZE)
+    person = (pose.outline.values >= _INSIDE) & shown
     points = pose.region.inside(pose.points[:, :2]) * _SIZE
     seen = pose.visibility >= _SEEN
     upper = lower = None
     if seen[[LEFT_SHOULDER, RIGHT_SHOULDER]].all():
-        upper = _colour(values, person, _torso(points) & in_picture)
+        upper = _colour(values, person, _torso(points) & shown)
     if seen[[LEFT_HIP, RIGHT_HIP, LEFT_KNEE, RIGHT_KNEE]].all():
-        lower = _colour(values, person, _thighs(points) & in_picture)
+        lower = _colour(values, person, _thighs(points) & shown)
     return Garments(upper, lower)
 
 
@@ -63,7 +60,7 @@ def _torso(points: Floats) -> Mask:
     corners = corners + (middle - corners) * np.float32(2 * _INSET)
     down = (corners[2:].mean(axis=0) - corners[:2].mean(axis=0)) * _INSET
     corners[:2] += down
-    return _polygon(corners)
+    return polygon(corners, _SIZE)
 
 
 def _thighs(points: Floats) -> Mask:
@@ -76,14 +73,6 @@ def _thighs(points: Floats) -> Mask:
         if length > 1:
             across = np.array([-along[1], along[0]], dtype=np.float32) * np.float32(width / length)
             start, end = points[hip] + along * _INSET, points[hip] + along * (1 - _INSET)
-            part |= _polygon([start - across, start + across, end + across, end - across])
+            corners = np.stack([start - across, start + across, end + across, end - across])
+            part |= polygon(corners, _SIZE)
     return part
-
-
-def _polygon(corners: Sequence[Floats] | Floats) -> Mask:
-    """What is inside the corners, which may lie outside the square."""
-    from PIL import Image, ImageDraw
-
-    image = Image.new("1", (_SIZE, _SIZE))
-    ImageDraw.Draw(image).polygon([(float(x) - 0.5, float(y) - 0.5) for x, y in corners], fill=1)
-    return np.asarray(image, dtype=np.bool_)

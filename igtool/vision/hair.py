@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from igtool.vision.boxes import Box, Floats, Mask, Pixels
 from igtool.vision.cielab import Colour, colour_of, distance, lab
 from igtool.vision.landmarks import Face
-from igtool.vision.regions import Region, cut, cut_mask
+from igtool.vision.regions import Outline, Region, cut, in_picture
 
 Unsure = Literal["face_too_small", "no_outline", "no_colours", "covered_or_bald", "crown_and_sides_differ", "uneven"]
 
@@ -95,8 +95,8 @@ def head_box(face: Face) -> Box:
     return Box(face.box.left - width, face.box.top - height, face.box.right + width, face.box.bottom + height)
 
 
-def hair_of(pixels: Pixels, face: Face, outline: Floats) -> Hair:
-    """The colour of the hair around ``face``; ``outline`` says how surely each pixel belongs to a person, 0 to 1.
+def hair_of(pixels: Pixels, face: Face, outline: Outline) -> Hair:
+    """The colour of the hair around ``face``; ``outline`` is that of the person.
 
     Skin is left out by the colour of the middle of this very face, in this call; nothing of it is kept.
     """
@@ -115,13 +115,13 @@ def hair_of(pixels: Pixels, face: Face, outline: Floats) -> Hair:
     return Hair(colour, is_confirmed=difference is not None)
 
 
-def hair_parts(pixels: Pixels, face: Face, outline: Floats) -> HairParts | Unsure:
+def hair_parts(pixels: Pixels, face: Face, outline: Outline) -> HairParts | Unsure:
     """Which pixels around ``face`` are taken for hair, or why none can be."""
     region = head_region(face)
     if region is None:
         return "face_too_small"
     values = lab(cut(pixels, region, _SIZE))
-    person = cut_mask(outline, region, _SIZE) >= _INSIDE
+    person = (outline.cut(region, _SIZE) >= _INSIDE) & in_picture(pixels, region, _SIZE)
     turned = float(region.inside(face.points[[0, 1, 3]])[:, 0].mean() - 0.5) * _SIDE
     crown, sides, cheeks = _areas(round(turned, 1))
     crown, sides = crown & person, sides & person

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from igtool.vision import ssd
 from igtool.vision.boxes import Box, Floats, Pixels, Rectangle, common_area, overlap
-from igtool.vision.regions import Region, around, cut, put_back, whole
+from igtool.vision.regions import Outline, Region, around, cut, whole
 from igtool.vision.tflite import TfLite
 
 POINTS = 33
@@ -65,18 +65,18 @@ class Pose:
 
     ``points`` (33, 3): x and y in pixels of the picture, which may lie outside it, and depth in pixels relative to the
     hips, smaller is nearer. ``visibility`` (33,): 0 to 1, whether a point is in the picture and not hidden.
-    ``score``: whether there is a person at all. ``outline`` (256, 256): the person inside the square ``region``.
+    ``score``: whether there is a person at all. ``outline``: of this person alone.
     """
 
     points: Floats
     visibility: Floats
     score: float
-    outline: Floats
-    region: Region
+    outline: Outline
 
-    def mask(self, height: int, width: int) -> Floats:
-        """How surely each pixel of the picture belongs to this person, 0 to 1."""
-        return put_back(self.outline, self.region, height, width)
+    @property
+    def region(self) -> Region:
+        """The square in which the person was looked at, turned so that they stand upright in it."""
+        return self.outline.region
 
 
 class FaceDetector:
@@ -155,8 +155,7 @@ class PoseEstimator:
             np.concatenate([region.points(inside), depth], axis=1),
             _sigmoid(points[:, 3]),
             float(score[0, 0]),
-            _sigmoid(outline[0, :, :, 0]),
-            region,
+            Outline(_sigmoid(outline[0, :, :, 0]), region),
         )
 
 
@@ -169,14 +168,18 @@ class Silhouette:
         shape = (1, self._SIZE, self._SIZE)
         self._model = TfLite(path, (*shape, 3), [(*shape, 1)], threads)
 
-    def mask(self, pixels: Pixels, box: Rectangle | None = None) -> Floats:
-        """How surely each pixel (height, width) belongs to a person, 0 to 1; outside the square around ``box`` 0.
+    def outline(self, pixels: Pixels, box: Rectangle | None = None) -> Outline:
+        """The people in the square around ``box``, or in the whole picture.
 
         The model sees 0 to 1: mediapipe/modules/selfie_segmentation/selfie_segmentation_cpu.pbtxt.
         """
         region = whole(pixels) if box is None else around(box, _ROI_SCALE)
-        (found,) = self._model.run(_scaled(cut(pixels, region, self._SIZE)))
-        return put_back(found[0, :, :, 0], region, *pixels.shape[:2])
+        (found,) = self._model.run(_scaled(cut(pixels, region, self._SIZE, repeat_edges=True)))
+        return Outline(found[0, :, :, 0], region)
+
+    def mask(self, pixels: Pixels, box: Rectangle | None = None) -> Floats:
+        """How surely each pixel (height, width) belongs to a person, 0 to 1; outside the square around ``box`` 0."""
+        return self.outline(pixels, box).mask(*pixels.shape[:2])
 
 
 def pose_region(points: NDArray[Any]) -> Region:

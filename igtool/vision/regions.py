@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from igtool.vision.boxes import Floats, Pixels, Rectangle
+from igtool.vision.boxes import Floats, Mask, Pixels, Rectangle
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,6 @@ def cut(pixels: Pixels, region: Region, size: int, *, repeat_edges: bool = False
     return _cut(pixels, region, size, repeat_edges=repeat_edges).astype(np.uint8, copy=False)
 
 
-def cut_mask(mask: Floats, region: Region, size: int) -> Floats:
-    """The square ``region`` of a mask (height, width), ``size`` pixels a side, 0 where there is no picture."""
-    return _cut(mask, region, size, repeat_edges=False).astype(np.float32, copy=False)
-
-
 def _cut(values: NDArray[Any], region: Region, size: int, *, repeat_edges: bool) -> NDArray[Any]:
     from PIL import Image
 
@@ -94,24 +92,66 @@ def _cut(values: NDArray[Any], region: Region, size: int, *, repeat_edges: bool)
     return np.asarray(image.transform((size, size), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
 
 
-def put_back(values: Floats, region: Region, height: int, width: int) -> Floats:
-    """Values (size, size) of the square ``region`` as values of the picture (height, width), 0 outside the square."""
-    from PIL import Image
+def polygon(corners: Floats, size: int) -> Mask:
+    """What of a square with ``size`` pixels a side is inside the corners (n, 2), which may lie outside it."""
+    from PIL import Image, ImageDraw
 
-    found = np.zeros((height, width), dtype=np.float32)
-    left, top, right, bottom = _bounds(region, found, margin=0)
-    if right <= left or bottom <= top:
+    image = Image.new("1", (size, size))
+    ImageDraw.Draw(image).polygon([(x - 0.5, y - 0.5) for x, y in corners.tolist()], fill=1)
+    return np.asarray(image, dtype=np.bool_)
+
+
+def in_picture(pixels: Pixels, region: Region, size: int) -> Mask:
+    """Where in the square ``region`` there is a picture."""
+    height, width = pixels.shape[:2]
+    offset = ((np.arange(size) + 0.5) / size - 0.5) * region.side
+    cos, sin = math.cos(region.angle) * offset, math.sin(region.angle) * offset
+    x, y = region.x + cos[None, :] - sin[:, None], region.y + sin[None, :] + cos[:, None]
+    return np.asarray((x >= 0) & (x < width) & (y >= 0) & (y < height))
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """How surely each part of a square belongs to a person: ``values`` (n, n), 0 to 1, of the square ``region``."""
+
+    values: Floats
+    region: Region
+
+    def mask(self, height: int, width: int) -> Floats:
+        """The values of each pixel of a picture of that size, 0 outside the square."""
+        from PIL import Image
+
+        found = np.zeros((height, width), dtype=np.float32)
+        left, top, right, bottom = _bounds(self.region, found, margin=0)
+        if right <= left or bottom <= top:
+            return found
+        step = self.values.shape[0] / self.region.side
+        cos, sin = math.cos(self.region.angle) * step, math.sin(self.region.angle) * step
+        x, y = left - self.region.x, top - self.region.y
+        half = self.values.shape[0] / 2
+        matrix = (cos, sin, cos * x + sin * y + half, -sin, cos, -sin * x + cos * y + half)
+        size = (right - left, bottom - top)
+        turned = self._image().transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+        found[top:bottom, left:right] = np.asarray(turned, dtype=np.float32)
         return found
-    step = values.shape[0] / region.side
-    cos, sin = math.cos(region.angle) * step, math.sin(region.angle) * step
-    x, y = left - region.x, top - region.y
-    half = values.shape[0] / 2
-    matrix = (cos, sin, cos * x + sin * y + half, -sin, cos, -sin * x + cos * y + half)
-    image = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
-    size = (right - left, bottom - top)
-    turned = image.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
-    found[top:bottom, left:right] = np.asarray(turned, dtype=np.float32)
-    return found
+
+    def cut(self, region: Region, size: int) -> Floats:
+        """The values in another square, ``size`` a side, 0 outside this one."""
+        from PIL import Image
+
+        angle = region.angle - self.region.angle
+        step = region.side / self.region.side * self.values.shape[0] / size
+        cos, sin = math.cos(angle) * step, math.sin(angle) * step
+        x, y = (self.region.inside(np.array([[region.x, region.y]]))[0] * self.values.shape[0]).tolist()
+        half = size / 2
+        matrix = (cos, -sin, x - (cos - sin) * half, sin, cos, y - (sin + cos) * half)
+        turned = self._image().transform((size, size), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+        return np.asarray(turned, dtype=np.float32)
+
+    def _image(self) -> Image.Image:
+        from PIL import Image
+
+        return Image.fromarray(np.ascontiguousarray(self.values, dtype=np.float32))
 
 
 def _bounds(region: Region, pixels: NDArray[Any], margin: int) -> tuple[int, int, int, int]:
