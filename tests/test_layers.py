@@ -23,6 +23,7 @@ ORDER = (
         "encoders",
         "vision",
         "llms",
+        "vision",
         "zero_shot",
         "topics",
         "portrait",
