@@ -326,7 +326,7 @@ def test_a_face_belongs_to_the_box_that_it_is_in() -> None:
 def test_facts_of_one_person() -> None:
     """A portrait has its counts, framing and hair; mirrored it has the same."""
     pixels, face, outline = head(HAIR["blonde"])
-    facts = facts_of(pixels, [Box(20, 100, 380, 400)], [face], Seen(face, None, outline))
+    facts = facts_of(pixels, [Box(20, 100, 380, 400)], [face], Seen(face, None, outline), may_describe=True)
     assert (facts.people_count, facts.faces_count, facts.framing) == (1, 1, "portrait")
     assert near(facts.hair, HAIR["blonde"])
     assert facts.upper_garment is facts.lower_garment is None
@@ -335,6 +335,7 @@ def test_facts_of_one_person() -> None:
         [Box(20, 100, 380, 400)],
         [mirrored_face(face, SIZE)],
         Seen(mirrored_face(face, SIZE), None, mirrored_outline(outline, SIZE)),
+        may_describe=True,
     )
     assert near(mirrored.hair, HAIR["blonde"])
     assert mirrored.framing == facts.framing
@@ -345,7 +346,7 @@ def test_nobody_is_picked_out_of_a_group() -> None:
     """Of two people alike no colours are told, though the models saw them: who the creator is, is not inferred."""
     pixels, face, outline = head(HAIR["blonde"])
     people = [Box(20, 100, 200, 400), Box(200, 100, 380, 400)]
-    facts = facts_of(pixels, people, [face], Seen(face, Body().pose(), outline))
+    facts = facts_of(pixels, people, [face], Seen(face, Body().pose(), outline), may_describe=True)
     assert facts.people_count == 2
     assert facts.hair is None
     assert facts.hair_scores == {}
@@ -355,14 +356,23 @@ def test_nobody_is_picked_out_of_a_group() -> None:
 def test_an_empty_picture_has_no_person_facts() -> None:
     """Without people there is no framing and no colour, whatever a pose model believes to see."""
     pixels = np.full((512, 512, 3), 128, dtype=np.uint8)
-    facts = facts_of(pixels, [], [], Seen(None, Body().pose(), None))
+    facts = facts_of(pixels, [], [], Seen(None, Body().pose(), None), may_describe=True)
     assert (facts.people_count, facts.framing, facts.hair, facts.upper_garment) == (0, "none", None, None)
+
+
+def test_who_may_not_be_described_is_not() -> None:
+    """Where somebody may be under age nothing of hair and garments is told; counts and framing are the picture's."""
+    pixels, face, outline = head(HAIR["blonde"])
+    seen = Seen(face, Body().pose(), outline)
+    facts = facts_of(pixels, [Box(20, 100, 380, 400)], [face], seen, may_describe=False)
+    assert (facts.hair, facts.hair_scores, facts.upper_garment, facts.lower_garment) == (None, {}, None, None)
+    assert (facts.people_count, facts.faces_count) == (1, 1)
 
 
 def test_a_close_up_counts_its_face() -> None:
     """Where the detector sees no body, a face is a person, and its hair is measured."""
     pixels, face, outline = head(HAIR["grey"])
-    facts = facts_of(pixels, [], [face], Seen(face, None, outline))
+    facts = facts_of(pixels, [], [face], Seen(face, None, outline), may_describe=True)
     assert facts.people_count == 1
     assert near(facts.hair, HAIR["grey"])
 
