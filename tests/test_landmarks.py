@@ -316,6 +316,17 @@ def around_twice(box: Box) -> Box:
 
 
 @needs_models
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3000), (3000, 2), (1200, 1600)])
+def test_odd_pictures_are_survived(faces: FaceDetector, poses: PoseEstimator, height: int, width: int) -> None:
+    """One pixel, a line, a column and a large picture are seen without a crash, with boxes of no size as well."""
+    pixels = noise(height, width)
+    nothing = Box(0, 0, 0, 0)
+    assert faces.detect(pixels, [nothing, Box(-50, -50, width + 50, height + 50)]) == []
+    assert poses.estimate(pixels, nothing) is None
+    assert Silhouette(SELFIE).mask(pixels, nothing).shape == (height, width)
+
+
+@needs_models
 def test_threads_do_not_disturb_each_other(faces: FaceDetector, poses: PoseEstimator) -> None:
     """Eight pictures seen by four threads come out as seen one after the other."""
     pictures = [noise(200, 160 + 4 * step) for step in range(8)]

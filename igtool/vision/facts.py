@@ -72,15 +72,18 @@ def face_of(person: Rectangle, faces: Sequence[Face]) -> Face | None:
     return max(inside, key=lambda face: area(face.box), default=None)
 
 
-def facts_of(pixels: Pixels, people: Sequence[Rectangle], faces: Sequence[Face], seen: Seen) -> Facts:
+def facts_of(
+    pixels: Pixels, people: Sequence[Rectangle], faces: Sequence[Face], seen: Seen, *, may_describe: bool
+) -> Facts:
     """The facts of a picture with these ``people`` and ``faces``; ``seen`` is of the subject, or of the largest person.
 
+    Without ``may_describe`` nothing of hair and garments is computed: for a picture with somebody who may be under age.
     A person whose face is found and whose body is not counts as a person too: a close-up has no body to detect.
     """
     subject = subject_of(people)
     largest = subject or max(people, key=area, default=None)
     hair, garments = Hair(None), Garments(None, None)
-    if subject is not None or (not people and len(faces) == 1):
+    if may_describe is True and (subject is not None or (not people and len(faces) == 1)):
         if seen.face is not None and seen.outline is not None:
             hair = hair_of(pixels, seen.face, seen.outline)
         if seen.pose is not None:

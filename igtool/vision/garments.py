@@ -35,7 +35,7 @@ def garments_of(pixels: Pixels, pose: Pose) -> Garments:
     """The colours between shoulders and hips, and between hips and knees."""
     values = lab(cut(pixels, pose.region, _SIZE))
     shown = in_picture(pixels, pose.region, _SIZE)
-    person = (pose.outline.values >= _INSIDE) & shown
+    person = (pose.outline.cut(pose.region, _SIZE) >= _INSIDE) & shown
     points = pose.region.inside(pose.points[:, :2]) * _SIZE
     seen = pose.visibility >= _SEEN
     upper = lower = None

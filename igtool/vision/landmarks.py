@@ -190,7 +190,7 @@ def pose_region(points: NDArray[Any]) -> Region:
     """
     (x, y), (end_x, end_y) = points[:2].tolist()
     angle = math.pi / 2 - math.atan2(y - end_y, end_x - x)
-    side = 2 * math.hypot(end_x - x, end_y - y) * _ROI_SCALE
+    side = max(1.0, 2 * math.hypot(end_x - x, end_y - y) * _ROI_SCALE)
     return Region(x, y, side, math.remainder(angle, 2 * math.pi))
 
 

@@ -52,8 +52,8 @@ def whole(pixels: Pixels) -> Region:
 
 
 def around(box: Rectangle, scale: float = 1.0) -> Region:
-    """The square with the centre of ``box`` and ``scale`` times its longer side."""
-    side = max(box.right - box.left, box.bottom - box.top) * scale
+    """The square with the centre of ``box`` and ``scale`` times its longer side, at least a pixel."""
+    side = max(1.0, max(box.right - box.left, box.bottom - box.top) * scale)
     return Region((box.left + box.right) / 2, (box.top + box.bottom) / 2, side)
 
 
