@@ -25,7 +25,8 @@ from PIL import Image, ImageOps
 
 from benchmarks.niche_sets import REALDATA
 from igtool.model_entries import RECOMMENDED
-from igtool.vision.detector import Box, DetectorOptions, PersonDetector, Pixels, overlaps
+from igtool.vision.boxes import Box, Pixels, overlaps
+from igtool.vision.detector import DetectorOptions, PersonDetector
 
 PICTURES = REALDATA / "images"
 SERVED = ((1080, 1350), (540, 675))

@@ -44,7 +44,6 @@ def run(*arguments: str | Path) -> Result:
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace after the main job on the example."""
     workspace = tmp_path_factory.mktemp("example")
-    (workspace / "igtool.toml").write_text("embedding_items = 3\n")  # of twenty it takes six times as long
     result = run("--workspace", workspace, "enrich", EXAMPLE / "creators.csv", "--json")
     assert result.exit_code == 8, result.output
     document = json.loads(result.stdout)
@@ -338,9 +337,6 @@ def test_ctrl_c_stores_what_is_done_and_the_same_command_goes_on(tiny: Path) -> 
     """Exit 130 with the line that says how to go on; the resumed tables equal those of an undisturbed run."""
     for dump in sorted((EXAMPLE / "raw" / "instagram").iterdir())[:6]:
         shutil.copy(dump, tiny / "dumps")
-    for name in ("w", "undisturbed"):
-        (tiny / name).mkdir()
-        (tiny / name / "igtool.toml").write_text("embedding_items = 3\n")
     enrich = ["enrich", EXAMPLE / "creators.csv", "--source", tiny / "dumps"]
     command = [*IGTOOL, "--workspace", str(tiny / "w"), *map(str, enrich), "-b", "5"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)

@@ -15,7 +15,8 @@ from igtool import models
 from igtool.errors import ConfigError, IntegrityError
 from igtool.model_entries import RECOMMENDED
 from igtool.model_files import AddOptions, add
-from igtool.vision.detector import Box, DetectorOptions, PersonDetector, overlaps
+from igtool.vision.boxes import Box, overlaps
+from igtool.vision.detector import DetectorOptions, PersonDetector
 from igtool.vision.families import FAMILIES
 from igtool.vision.sessions import open_session
 

@@ -55,3 +55,13 @@ def overlap(first: Rectangle, second: Rectangle) -> float:
     common = common_area(first, second)
     union = area(first) + area(second) - common
     return common / union if union > 0 else 0.0
+
+
+def overlaps(box: Floats, boxes: Floats) -> Floats:
+    """Intersection over union of ``box``, its four sides, with each of ``boxes``, (boxes, 4)."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    common = np.clip(high - low, 0, None).prod(axis=1)
+    sizes = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)
+    union = sizes + np.clip(box[2:] - box[:2], 0, None).prod() - common
+    shares: Floats = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    return shares

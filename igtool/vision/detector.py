@@ -8,33 +8,19 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from igtool import models
 from igtool.errors import ConfigError
 from igtool.model_entries import RECOMMENDED
+from igtool.vision.boxes import Box, Pixels, overlaps
 from igtool.vision.families import FAMILIES, Family, Found, Numbers, Size, UnreadableError
 from igtool.vision.sessions import Session, Tensor, Wish, open_session
-
-Pixels = NDArray[np.uint8]
-"""Red, green and blue of an upright picture, of shape (height, width, 3)."""
 
 _PICTURE_RANK = 4
 _SIZES_INPUT = "orig_target_sizes"
 _MOST_BOXES = 1000
 _SMALLEST_SIDE = 1.0
 _SHA_DIGITS = 12
-
-
-@dataclass(frozen=True)
-class Box:
-    """A person: sides in pixels of the picture, which they do not leave, and a score between 0 and 1."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    score: float
 
 
 @dataclass(frozen=True)
@@ -174,15 +160,6 @@ def _pillow() -> ModuleType:
     except ImportError as error:
         raise ConfigError("pictures need the package pillow: `pip install 'igtool[vision]'`, then again") from error
     return Image
-
-
-def overlaps(box: Numbers, boxes: Numbers) -> Numbers:
-    """What ``box`` shares with each of ``boxes``, as a part of both together (intersection over union)."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=1)
-    whole = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - shared
-    ratio: Numbers = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
-    return ratio
 
 
 def _boxes(found: Found, place: Numbers, pixels: Pixels) -> list[Box]:

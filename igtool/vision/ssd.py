@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from igtool.vision.boxes import Floats
+from igtool.vision.boxes import Floats, overlaps
 
 SAME_FROM = 0.3
 """Boxes that overlap more are one thing: min_suppression_threshold of both detectors' graphs."""
@@ -97,7 +97,7 @@ def merged(found: Found) -> Found:
     left = np.arange(len(found))
     boxes, keypoints, scores = [], [], []
     while len(left):
-        alike = _overlaps(found.boxes[left[0]], found.boxes[left]) > SAME_FROM
+        alike = overlaps(found.boxes[left[0]], found.boxes[left]) > SAME_FROM
         alike[0] = True
         group = left[alike]
         weights = found.scores[group] / found.scores[group].sum()
@@ -116,13 +116,3 @@ def _stacked(boxes: Sequence[Any], keypoints: Sequence[Any], scores: Sequence[An
         np.stack(keypoints).astype(np.float32),
         np.array(scores, dtype=np.float32),
     )
-
-
-def _overlaps(box: Floats, boxes: Floats) -> Floats:
-    """Intersection over union of ``box`` with each of ``boxes``."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    common = np.clip(high - low, 0, None).prod(axis=1)
-    sizes = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)
-    union = sizes + np.clip(box[2:] - box[:2], 0, None).prod() - common
-    shares: Floats = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-    return shares
