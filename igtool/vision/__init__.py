@@ -1,0 +1,1 @@
+"""Pictures: read, looked at and measured on this machine."""
