@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from igtool.vision.guard import UNSAID, Standing, allowed
 from igtool.vocabulary import tags
+from igtool.vocabulary.categories import Category
 
 WORDS = tags.shipped()
 CATEGORIES = list(WORDS.categories.values())
@@ -72,7 +73,7 @@ STANDINGS = st.builds(Standing, st.booleans(), st.frozensets(NAMES))
     verdict=st.none() | st.booleans(),
 )
 def test_no_input_yields_what_was_not_agreed_to(
-    category: tags.Category, slug: str, kind: str, about: str, standing: Standing, verdict: bool | None
+    category: Category, slug: str, kind: str, about: str, standing: Standing, verdict: bool | None
 ) -> None:
     """Whatever a category calls itself: unless it is open it needs consent, a declared adult and a clear verdict."""
     odd = replace(category, slug=slug, tag_class=kind, about=about)  # type: ignore[arg-type]
