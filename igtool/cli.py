@@ -9,6 +9,7 @@ from typing import Any
 import rich_click as click
 
 from igtool.commands import asking as _asking  # noqa: F401 - registers its commands
+from igtool.commands import consent as _consent  # noqa: F401 - registers its commands
 from igtool.commands import drift as _drift  # noqa: F401 - registers its command
 from igtool.commands import export as _export  # noqa: F401 - registers its command
 from igtool.commands import health as _health  # noqa: F401 - registers its commands

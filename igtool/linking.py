@@ -10,6 +10,7 @@ from igtool.errors import UsageError
 from igtool.history import close_to
 from igtool.identity import decisions
 from igtool.lake import Lake
+from igtool.notes import account_named
 from igtool.pipeline import run_stages
 from igtool.session import Session
 
@@ -36,28 +37,6 @@ _REVIEWED = "review"
 def waiting(lake: Lake, limit: int | None = None) -> list[Row]:
     """Pairs that a person should look at, the likeliest first: who, what speaks for it, what against it."""
     return lake.rows(_WAITING + ("" if limit is None else f" limit {int(limit)}"))
-
-
-def account_named(lake: Lake, name: str) -> str:
-    """The account that ``name`` means: an account id, ``platform:handle`` or a handle that one account has.
-
-    Raises UsageError, with what comes close, for a name that means none or several.
-    """
-    text = name.strip().lower()
-    platform, _, rest = text.partition(":")
-    handle = (rest or text).removeprefix("@")
-    found = lake.rows(
-        "select account_id, platform, handle from accounts "
-        "where account_id = ? or (handle = ? and (? or platform = ?)) "
-        "or (platform = ? and lower(platform_user_id) = ?) order by account_id = ? desc, account_id",
-        (name.strip(), handle, not rest, platform, platform, handle, name.strip()),
-    )
-    if found and (len(found) == 1 or found[0]["account_id"] == name.strip()):
-        return str(found[0]["account_id"])
-    if found:
-        named = ", ".join(f"{row['platform']}:{row['handle']}" for row in found[:5])
-        raise UsageError(f"{name!r} is the handle of {len(found)} accounts: say which, one of {named}")
-    raise UsageError(f"there is no account {name!r}{close_to(lake, handle)}")
 
 
 def pin(session: Session, one: str, other: str, *, by: str, reason: str = "") -> str:

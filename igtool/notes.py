@@ -22,6 +22,29 @@ _NAMED = """
         or l.creator_id in (select survivor_id from creator_forwards where creator_id = ?) order by 1
 """
 
+# Parts of a name: as it is, its platform (empty for any), its handle or the platform's id.
+_ACCOUNTS = """
+    with named as (
+        select unnest(?::varchar[]) as name, unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle
+    ),
+    found as (
+        select n.name, a.account_id, true as is_exact from named n join accounts a on a.account_id = n.name
+        union select n.name, a.account_id, false from named n join accounts a
+            on a.handle = n.handle and n.platform in ('', a.platform)
+        union select n.name, a.account_id, false from named n join accounts a
+            on a.platform = n.platform and lower(a.platform_user_id) = n.handle
+        union select n.name, l.account_id, false from named n
+            left join creator_forwards f on f.creator_id = n.name
+            join creator_links l on l.creator_id = coalesce(f.survivor_id, n.name)
+    )
+    select f.name, f.account_id, any_value(a.platform) as platform, any_value(a.handle) as handle
+    from found f join accounts a using (account_id)
+    group by f.name, f.account_id, f.is_exact
+    qualify row_number() over (partition by f.name, f.account_id order by f.is_exact desc) = 1
+        and f.is_exact = max(f.is_exact) over (partition by f.name)
+    order by all
+"""
+
 # The lists that were given to `enrich` are lists too.
 _MEMBERS = """
     select list_name, creator_id from tenant_lists where tenant_id = $tenant
@@ -67,6 +90,41 @@ def creators_of_handles(lake: Lake, names: Sequence[str]) -> dict[str, list[str]
     return found
 
 
+def account_named(lake: Lake, name: str) -> str:
+    """The account that ``name`` means: an account id, ``platform:handle``, a handle, or the id of a creator.
+
+    Raises UsageError, with what comes close, for a name that means no account or several.
+    """
+    return only_account(lake, name, accounts_named(lake, [name])[name])
+
+
+def accounts_named(lake: Lake, names: Sequence[str]) -> dict[str, list[dict[str, str]]]:
+    """The accounts, with platform and handle, that each of ``names`` means; found in one query."""
+    parts = [(name, name.strip(), *_platform_and_handle(name)) for name in dict.fromkeys(names)]
+    columns = [[part[place] for part in parts] for place in (1, 2, 3)]
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in lake.rows(_ACCOUNTS, columns):
+        found.setdefault(row["name"], []).append(row)
+    return {name: found.get(stripped, []) for name, stripped, *_ in parts}
+
+
+def only_account(lake: Lake, name: str, found: Sequence[dict[str, str]]) -> str:
+    """The one account that `accounts_named` found for ``name``. Raises UsageError as `account_named`."""
+    handle = _platform_and_handle(name)[1]
+    if not found:
+        raise UsageError(f"there is no account {name!r}{history.close_to(lake, handle)}")
+    if len(found) > 1:
+        means = ", ".join(f"{row['platform']}:{row['handle'] or row['account_id']}" for row in found[:5])
+        what = "the handle of" if found[0]["handle"] == handle else "a creator with"
+        raise UsageError(f"{name!r} is {what} {len(found)} accounts: say which, one of {means}")
+    return found[0]["account_id"]
+
+
+def _platform_and_handle(name: str) -> tuple[str, str]:
+    platform, _, rest = name.strip().lower().partition(":")
+    return (platform, rest.removeprefix("@")) if rest else ("", platform.removeprefix("@"))
+
+
 def kept(lake: Lake, tenant: str = LOCAL, *, with_lists: bool = True) -> Kept:
     """What ``tenant`` keeps; lists only when they are asked for, since those of a night hold a million handles."""
     hidden = lake.rows("select creator_id from tenant_hidden where tenant_id = ? order by 1", (tenant,))
@@ -88,8 +146,7 @@ def noted(lake: Lake, words: str, tenant: str = LOCAL) -> list[str]:
 def add_to_list(lake: Lake, name: str, creators: Sequence[str], now: datetime, tenant: str = LOCAL) -> int:
     """Put creators on the list ``name``, which is made if it is not there; how many were not on it yet."""
     rows = [
-        {"tenant_id": tenant, "list_name": _worded(name, "list"), "creator_id": one, "added_at": now}
-        for one in creators
+        {"tenant_id": tenant, "list_name": worded(name, "list"), "creator_id": one, "added_at": now} for one in creators
     ]
     with lake.transaction():
         return lake.append_new("tenant_lists", rows)
@@ -107,7 +164,7 @@ def remove_from_list(lake: Lake, name: str, creators: Sequence[str], tenant: str
 
 def note(lake: Lake, creators: Sequence[str], text: str, now: datetime, tenant: str = LOCAL) -> None:
     """Note ``text`` about creators."""
-    said = _worded(text, "note")
+    said = worded(text, "note")
     with lake.transaction():
         lake.merge(
             "tenant_notes",
@@ -133,7 +190,8 @@ def unhide(lake: Lake, creators: Sequence[str], tenant: str = LOCAL) -> None:
         )
 
 
-def _worded(text: str, what: str) -> str:
+def worded(text: str, what: str) -> str:
+    """``text`` without spaces around it. Raises UsageError if it is empty, too long or holds NUL."""
     said = text.strip()
     if not said or len(said) > _LONGEST or "\0" in said:
         raise UsageError(f"a {what} has 1 to {_LONGEST:,} characters, without NUL")

@@ -13,6 +13,7 @@ from functools import cached_property
 from igtool.asking import Asker, Tally
 from igtool.asking.encoding import Charged, Errand, open_encoder
 from igtool.asking.opening import open_asker, provider_name
+from igtool.consent.removal import SWEPT_AFTER, keep_swept
 from igtool.embedded import adopt
 from igtool.encoders.base import Encoder
 from igtool.errors import IgtoolError, Interrupted
@@ -27,6 +28,7 @@ from igtool.settling import settle
 from igtool.stages.base import Context, Stage
 from igtool.stages.embed import Embed
 from igtool.stages.normalize import Normalize
+from igtool.vocabulary import tags
 
 
 @dataclass
@@ -93,6 +95,8 @@ class Session:
             settle(self.lake, self.journal, datetime.now(UTC))
         elif isinstance(stage, Embed) and stage.name == Embed.name:
             adopt(self.lake, self.journal, stage.options.model)
+        elif SWEPT_AFTER.intersection(stage.writes):
+            keep_swept(self.lake, self.journal, tags.load(self.settings.workspace))
 
     def stop_if_asked(self, after: str) -> None:
         """Raises Interrupted when the user asked to stop."""

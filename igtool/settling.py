@@ -133,11 +133,35 @@ def _move_owners(lake: Lake, now: datetime) -> None:
         lake.execute(f"update link_decisions t set {end} = o.real_id from temp.owners o where t.{end} = o.stand_in")
     lake.execute("update link_decisions set account_a = account_b, account_b = account_a where account_a > account_b")
     real = {row["stand_in"]: row["real_id"] for row in lake.rows("from temp.owners")}
+    _move_words(lake)
     forwards = lake.rows("from creator_forwards where list_has_any(account_ids, ?::varchar[])", (list(real),))
     for forward in forwards:
         forward["account_ids"] = [real.get(account, account) for account in forward["account_ids"]]
     lake.merge("creator_forwards", forwards)
     lake.execute("update creator_links t set account_id = o.real_id from temp.owners o where t.account_id = o.stand_in")
+
+
+def _move_words(lake: Lake) -> None:
+    """Pictures, consents and declarations of a stand-in are the account's.
+
+    Words of a handle that several accounts had stay where they are, and so cover nobody: whose they are is not known.
+    """
+    lake.execute(
+        "update media t set account_id = c.account_id from content_items c "
+        "where t.content_id = c.content_id and t.account_id in (select stand_in from temp.owners)"
+    )
+    lake.execute("update media t set account_id = o.real_id from temp.owners o where t.account_id = o.stand_in")
+    sole = lake.rows(
+        "select stand_in, any_value(real_id) as real_id from temp.sighted "
+        "group by stand_in having count(distinct real_id) = 1"
+    )
+    real = {row["stand_in"]: row["real_id"] for row in sole}
+    for table in ("consents", "declarations"):
+        rows = lake.rows(f"from {table} where list_has_any(account_ids, ?::varchar[])", (list(real),))
+        for row in rows:
+            row["account_id"] = real.get(row["account_id"], row["account_id"])
+            row["account_ids"] = sorted({real.get(account, account) for account in row["account_ids"]})
+        lake.merge(table, rows)
 
 
 def _fill_countries(lake: Lake) -> None:

@@ -104,6 +104,42 @@ VIEWS: dict[str, str] = {
                p.content_topics, c.country, c.language, c.account_count, c.profile_image_url
         from creators c left join niches n using (creator_id) left join profiles p using (creator_id)
     """,
+    "consent_standing": """
+        -- Declared adults, each with the categories that they agreed to. A creator counts as one, or as agreeing, while
+        -- every account of it is covered by what the owner of one of its accounts said. That word covers the accounts
+        -- that were the creator's then: not those merged in later, nor those split off from the account that spoke. It
+        -- ends when it is taken back, and for an account whose owner took the same back after it.
+        with said as (
+            select category, account_id, account_ids, granted_at as said_at, revoked_at as ended_at,
+                   coalesce(declared_adult, false) as counts from consents
+            union all
+            select '' as category, account_id, account_ids, declared_at, withdrawn_at, true
+            from declarations where field = 'adult'
+        ),
+        ended as (
+            select category, account_id, max(ended_at) as ended_at from said where ended_at is not null group by all
+        ),
+        spoken as (
+            select l.creator_id, s.category, unnest(s.account_ids) as account_id, s.said_at
+            from said s join creator_links l using (account_id)
+            where s.ended_at is null and s.said_at is not null and s.counts
+        ),
+        covered as (
+            select s.creator_id, s.category, count(distinct s.account_id) as accounts
+            from spoken s
+            join creator_links l on l.account_id = s.account_id and l.creator_id = s.creator_id
+            left join ended e on e.account_id = s.account_id and e.category = s.category
+            where e.ended_at is null or e.ended_at < s.said_at
+            group by all
+        ),
+        sized as (
+            select creator_id, count(*) as accounts
+            from creator_links semi join covered using (creator_id) group by creator_id
+        )
+        select creator_id, coalesce(list_sort(list(category) filter (category <> '')), []) as categories
+        from covered join sized using (creator_id, accounts)
+        group by creator_id having bool_or(category = '')
+    """,
     "current_embeddings": """
         -- The rows of embeddings that are in use: all of one model. Those of another one stay out of sight until it
         -- has embedded everything.

@@ -35,7 +35,7 @@ ORDER = (
     ("workers", "search", "charts", "asking"),
     ("runner", "settling"),
     ("embedded",),
-    ("session", "history", "notes", "importing", "export", "fill", "report", "health"),
+    ("session", "history", "notes", "consent", "importing", "export", "fill", "report", "health"),
     ("pipeline", "rebuild", "watchlist", "fetching"),
     ("enrich", "schedule", "outlay", "conversations", "searching", "linking"),
     ("workspace", "shown_prompts", "tuning"),

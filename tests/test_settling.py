@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from conftest import NOW
 
 from igtool.cli import main
+from igtool.consent.records import Given, grant
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.rebuild import rebuild, table_hash
@@ -25,6 +26,7 @@ from igtool.settling import settle
 from igtool.stages.base import Stage
 from igtool.stages.normalize import Normalize
 from igtool.stages.resolve import Resolve
+from igtool.vocabulary import tags
 
 DERIVED = ("account_states", "accounts", "content_items", "metric_snapshots")
 POST = "instagram:2317006284167526179"
@@ -91,6 +93,38 @@ def test_a_stand_in_is_moved_when_the_id_is_learnt(session: Session) -> None:
     for table in TABLES.values():
         cells = session.lake.rows(f"select to_json(t)::varchar as cells from {table.name} t")
         assert not any("instagram:@lola" in row["cells"] for row in cells), table.name
+
+
+def speak(session: Session, account: str) -> None:
+    """The owner of an account agrees to a category, and a picture of it is there."""
+    words = [Given(account, "build", "a form", declared_adult=True)]
+    grant(session.lake, tags.shipped(), words, NOW)
+    with session.lake.transaction():
+        session.lake.merge("media", [{"media_id": "folder:a", "account_id": account}])
+
+
+def test_consent_and_pictures_of_a_stand_in_are_the_accounts(session: Session) -> None:
+    """Who agreed under a handle has agreed when the id of that account is learnt."""
+    run(session, graph(0), stages=[Resolve()])
+    speak(session, "instagram:@lola")
+    run(session, web(1), stages=[Resolve()])
+    assert session.lake.rows("select account_id, account_ids from consents") == [
+        {"account_id": "instagram:305", "account_ids": ["instagram:305"]}
+    ]
+    assert session.lake.rows("select account_id from media") == [{"account_id": "instagram:305"}]
+    assert [row["categories"] for row in session.lake.rows("from consent_standing")] == [["build"]]
+    for table in TABLES.values():
+        cells = session.lake.rows(f"select to_json(t)::varchar as cells from {table.name} t")
+        assert not any("instagram:@lola" in row["cells"] for row in cells), table.name
+
+
+def test_consent_of_a_handle_that_changed_hands_covers_nobody(session: Session) -> None:
+    """Two accounts had the handle: which of the two people agreed is not known, so neither did."""
+    run(session, graph(0), stages=[Resolve()])
+    speak(session, "instagram:@lola")
+    run(session, web(1), web(2, id="999"), stages=[Resolve()])
+    assert {row["account_id"] for row in accounts(session)} == {"instagram:305", "instagram:999"}
+    assert session.lake.rows("from consent_standing") == []
 
 
 def test_two_creators_become_one_with_a_line_in_the_log(session: Session) -> None:

@@ -6,6 +6,6 @@
 - ``ledger``: every request with what it cost, the pace of each source, and answers until they are in the lake.
 """
 
-from igtool.journal.store import Journal, LakeFile
+from igtool.journal.store import Journal, LakeFile, compact
 
-__all__ = ["Journal", "LakeFile"]
+__all__ = ["Journal", "LakeFile", "compact"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,10 @@ class Journal:
         with _translated(self.path), self._connection:
             self._connection.executemany(query, rows)
 
+    def compact(self) -> bool:
+        """As `compact`, for the journal."""
+        return compact(self.path)
+
     def imported_files(self, lake_id: str, source: str) -> dict[str, tuple[int, int]]:
         """Path to (size in bytes, mtime in ns) of the files of ``source`` that are wholly in the lake."""
         rows = self.read(
@@ -210,6 +214,15 @@ class Journal:
             "insert or replace into lake_files values (?, ?, ?, ?)",
             ((lake_id, file.path, file.size, file.sha256) for file in files),
         )
+
+
+def compact(path: Path) -> bool:
+    """Write an SQLite file anew, so that nothing deleted is left in it; False while other processes read it."""
+    with suppress(LockedError), _translated(path), closing(sqlite3.connect(path, timeout=5)) as connection:
+        connection.execute("vacuum")
+        is_busy, *_ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+        return not is_busy
+    return False
 
 
 @contextmanager

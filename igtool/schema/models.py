@@ -12,8 +12,8 @@ TABLES = (
         "answer_id",
         """
         answer_id VARCHAR -- SHA-256 of provider, model, version of the schema and prompt
-        kind VARCHAR -- what for: profile, profile_labels, conversation
-        item_id VARCHAR -- the creator or conversation it was asked for first
+        kind VARCHAR -- what for: profile, profile_labels, conversation, tag:CATEGORY (of a picture)
+        item_id VARCHAR -- the creator or conversation it was asked for first; of a picture creator_id|sha256
         provider VARCHAR -- openai, grok, ollama, gemini, local, or another plugin
         model VARCHAR -- name of the model, as the provider knows it
         schema_version VARCHAR -- version of instruction and schema

@@ -1,4 +1,7 @@
-"""What people typed and asked for: lists, notes, hidden creators, searches. Never rebuilt, never lost."""
+"""What people typed and asked for: lists, notes, hidden creators, reviews, consents, searches.
+
+None of it is rebuilt or lost. Only people take it back: with a consent go the reviews that rested on it.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,61 @@ TABLES = (
         creator_id VARCHAR -- the creator
         reason VARCHAR -- why; NULL if nothing was said
         hidden_at TIMESTAMPTZ -- when
+        """,
+    ),
+    table(
+        "reviews",
+        "What a person said about a tag of a picture.",
+        "review_id",
+        """
+        review_id VARCHAR -- hash of picture, tag, reviewer and time
+        creator_id VARCHAR -- the creator
+        sha256 VARCHAR -- the picture; NULL where the word is about the creator
+        category VARCHAR -- category of the vocabulary
+        tag VARCHAR -- the tag that was shown; NULL where none was
+        decision VARCHAR -- approve, edit, flag
+        corrected_tag VARCHAR -- the right tag of the category, of an edit; NULL when none fits
+        confidence_score DOUBLE -- what the tag had when it was shown
+        model_used VARCHAR -- what had made it
+        reviewer VARCHAR -- who said it
+        is_own_correction BOOLEAN -- it is the creator's own word, which goes before all others
+        sampled VARCHAR -- how the picture came to the reviewer: queue, random
+        reviewed_at TIMESTAMPTZ -- when
+        """,
+    ),
+    table(
+        "consents",
+        "That the owner of an account agreed to have a category inferred, or took that back. What holds now says the "
+        "view `consent_standing`.",
+        "consent_id",
+        """
+        consent_id VARCHAR -- hash of account, category, evidence and time
+        creator_id VARCHAR -- its creator then
+        account_id VARCHAR -- the account whose owner agreed
+        account_ids VARCHAR[] -- the accounts of its creator then; what joins them later is not covered
+        category VARCHAR -- category of the class consent
+        declared_adult BOOLEAN -- the owner declared to be an adult
+        evidence VARCHAR -- where and how they agreed, in words
+        granted_at TIMESTAMPTZ -- when they agreed; NULL for a refusal without a consent before it
+        revoked_at TIMESTAMPTZ -- when it was taken back; NULL while it was not
+        recorded_at TIMESTAMPTZ -- when it was entered
+        """,
+    ),
+    table(
+        "declarations",
+        "What creators say of themselves where nothing is ever inferred, in their own words; adult: that they are one. "
+        "Never filled by igtool.",
+        "declaration_id",
+        """
+        declaration_id VARCHAR -- hash of account, field, text, evidence and time
+        creator_id VARCHAR -- its creator then
+        account_id VARCHAR -- the account whose owner said so
+        account_ids VARCHAR[] -- the accounts of its creator then; what joins them later is not covered
+        field VARCHAR -- adult, ethnicity, height, or another denied category that may be declared
+        text VARCHAR -- their own words; NULL once taken back
+        evidence VARCHAR -- where and how they said so; NULL once taken back
+        declared_at TIMESTAMPTZ -- when they said so
+        withdrawn_at TIMESTAMPTZ -- when it was taken back; NULL while it holds
         """,
     ),
     table(

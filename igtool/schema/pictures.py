@@ -1,10 +1,110 @@
-"""What pictures show."""
+"""What pictures show. What is inferred of people is of three classes: see `igtool.vocabulary.tags`."""
 
 from __future__ import annotations
 
 from igtool.schema.table import table
 
 TABLES = (
+    table(
+        "media",
+        "A picture of an account, or a still of one of its videos, and what became of it.",
+        "media_id",
+        """
+        media_id VARCHAR -- content_id/position; folder:sha256 for a picture from a folder
+        account_id VARCHAR -- the account it is of
+        content_id VARCHAR -- the content item it is of; NULL for a picture from a folder
+        position BIGINT -- place in the item, from 0; of stills their order
+        source_url VARCHAR -- where it was asked for; NULL for a picture from a folder
+        source VARCHAR -- download, folder, keyframe
+        sha256 VARCHAR -- of the stored file, which is named so in cache/images; NULL when none is stored
+        outcome VARCHAR -- stored, duplicate, refused, or an outcome of HTTP: not_found, blocked, transient, …
+        reason VARCHAR -- slug: why it was refused or could not be had; NULL when it is stored
+        duplicate_of VARCHAR -- media_id of the picture that shows the same; NULL for the first of its kind
+        likeness VARCHAR -- perceptual hash, 16 hexadecimal digits; near ones differ in few bits
+        width BIGINT -- pixels, upright
+        height BIGINT -- pixels, upright
+        size_bytes BIGINT -- bytes of the stored file
+        kind VARCHAR -- type of the file by its bytes, whatever its name says: jpeg, png, webp, avif, gif, heif
+        engagement_rank BIGINT -- place among the account's items by engagement, from 1
+        fetched_at TIMESTAMPTZ -- when it came, or was asked for in vain
+        """,
+    ),
+    table(
+        "image_facts",
+        "What was measured in a picture; nothing in it needs consent. What is of a person is NULL where no tag of a "
+        "person may be given (docs/ethics.md).",
+        "sha256",
+        """
+        sha256 VARCHAR -- the picture
+        persons_count BIGINT -- people that the detector found
+        faces_count BIGINT -- faces that were found; nothing tells whose
+        sharpness DOUBLE -- variance of the Laplacian of the grey picture
+        brightness DOUBLE -- mean lightness, 0-1
+        framing VARCHAR -- close_up, half_body, full_body, group, none (nobody in it)
+        hair_l DOUBLE -- lightness of the hair of the largest person: CIELAB, D65
+        hair_a DOUBLE -- its green (-) to red (+)
+        hair_b DOUBLE -- its blue (-) to yellow (+)
+        garment_l DOUBLE -- lightness of the garment of the largest person: CIELAB, D65
+        garment_a DOUBLE -- its green (-) to red (+)
+        garment_b DOUBLE -- its blue (-) to yellow (+)
+        may_be_minor BOOLEAN -- verdict of the safety check: somebody may be under age; NULL where it was not made
+        models VARCHAR[] -- what measured: names of model files with the beginning of their SHA-256
+        analysis_version BIGINT -- version of the code that measured
+        analyzed_at TIMESTAMPTZ -- when
+        """,
+    ),
+    table(
+        "body_facts",
+        "Proportions of a creator in a picture. Only with consent to the category build; gone when it is revoked. "
+        "NULL unless the person stands, upright, facing the camera, with nothing in front.",
+        "creator_id sha256",
+        """
+        creator_id VARCHAR -- the creator, who agreed
+        sha256 VARCHAR -- the picture
+        shoulder_to_hip DOUBLE -- width of the shoulders over that of the hips
+        shoulder_to_hip_error DOUBLE -- its standard error
+        waist_to_hip DOUBLE -- width of the waist over that of the hips
+        waist_to_hip_error DOUBLE -- its standard error
+        leg_to_torso DOUBLE -- length of the legs over that of the torso
+        leg_to_torso_error DOUBLE -- its standard error
+        silhouette VARCHAR -- shape of the outline; NULL where the proportions are
+        reason VARCHAR -- slug: why nothing could be measured; NULL when something was
+        models VARCHAR[] -- what measured
+        analysis_version BIGINT -- version of the code that measured
+        analyzed_at TIMESTAMPTZ -- when
+        """,
+    ),
+    table(
+        "image_vectors",
+        "What an image encoder made of a picture, for pictures alike in style. Never of a face.",
+        "sha256 model",
+        """
+        sha256 VARCHAR -- the picture
+        model VARCHAR -- encoder and weights
+        dimension BIGINT -- numbers in the vector
+        vector BLOB -- 16-bit floats, little-endian, length 1
+        """,
+        row_group=8_192,
+    ),
+    table(
+        "image_tags",
+        "A tag that one picture of a creator got, or nearly got.",
+        "creator_id sha256 category tag",
+        """
+        creator_id VARCHAR -- the creator
+        sha256 VARCHAR -- the picture
+        category VARCHAR -- category of the vocabulary, for example hair
+        tag VARCHAR -- value within the category, for example blonde
+        score DOUBLE -- what the method gave, not calibrated
+        confidence_score DOUBLE -- calibrated
+        method VARCHAR -- zero_shot, rule, both, model (a vision-language model), person
+        model_used VARCHAR -- model files or provider; NULL for a person
+        reasoning VARCHAR -- why, in words
+        state VARCHAR -- assigned, asked (a model was asked), waiting (for a person), refused
+        analysis_version BIGINT -- version of the rules that made it
+        analyzed_at TIMESTAMPTZ -- when
+        """,
+    ),
     table(
         "creator_tags",
         "A tag of a creator, from pictures or from a person.",
@@ -20,6 +120,20 @@ TABLES = (
         reasoning VARCHAR -- why, in words
         analysis_version BIGINT -- version of the rules that made it
         analyzed_at TIMESTAMPTZ -- when
+        """,
+    ),
+    table(
+        "creator_tag_history",
+        "Every change of a tag of a creator.",
+        "creator_id category tag changed_at",
+        """
+        creator_id VARCHAR -- the creator
+        category VARCHAR -- category of the vocabulary
+        tag VARCHAR -- value within the category
+        state_before JSON -- its row in `creator_tags` before; NULL when it was not there
+        state_after JSON -- its row afterwards; NULL when it went
+        reason VARCHAR -- why, in words
+        changed_at TIMESTAMPTZ -- when
         """,
     ),
 )

@@ -104,6 +104,16 @@ def _put_in_place(building: Path, target: Path) -> None:
     fsync(target.parent)
 
 
+def discard(folder: Path) -> None:
+    """Delete every index of ``folder``, the one in use too: the next search makes it anew. Raises StorageError."""
+    try:
+        (folder / _CURRENT).unlink(missing_ok=True)
+        if folder.is_dir():
+            _remove(folder, keep=set())
+    except OSError as error:
+        raise storage_error(error, folder) from error
+
+
 def _remove(folder: Path, keep: set[str | None]) -> None:
     """Delete versions that are neither in use nor the one before, and what killed builds left."""
     for path in folder.iterdir():

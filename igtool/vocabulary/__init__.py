@@ -18,8 +18,8 @@ _FOLDER = Path(__file__).parent
 _WORD = re.compile(r"\w+")
 _ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _LISTS = ("related", "conflicts", "words", "words_es", "prototypes", "brands")
-_OF_CONVERSATIONS = ("clusters", "sentiment")
-"""Beginnings of the names of files that `igtool.insights` reads, and no creator depends on."""
+_OF_OTHERS = ("clusters", "sentiment", "tags")
+"""Beginnings of the names of files that tell nothing of what creators are about: of conversations, and of pictures."""
 _FIELDS = frozenset({"label", "label_es", "parent", *_LISTS})
 
 
@@ -116,7 +116,7 @@ def fingerprint() -> str:
     """SHA-256 of the files that tell what creators are about: who edits them gets everything analysed again."""
     digest = hashlib.sha256()
     for path in sorted([*_FOLDER.glob("*.toml"), _FOLDER / "niches.npz"]):
-        if not path.name.startswith(_OF_CONVERSATIONS):
+        if not path.name.startswith(_OF_OTHERS):
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -132,7 +132,8 @@ def read(folder: Path) -> Vocabulary:
     Raises ConfigError naming the file, the label and the fix: an unknown field or reference, a circle of
     parents, a label without prototypes, or one that names a denied inference.
     """
-    denied = frozenset(tuple(tokens(word)) for word in _toml(folder / "denied.toml").get("words", []))
+    never = [table for table in _toml(folder / "denied.toml").values() if isinstance(table, dict)]
+    denied = frozenset(tuple(tokens(word)) for table in never for word in table.get("words", []))
     generic = _toml(folder / "generic_categories.toml")
     niches = _labels(folder / "niches.toml", denied)
     for niche in niches.values():
