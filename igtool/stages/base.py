@@ -14,7 +14,9 @@ from igtool.arrow import Rows, joined
 from igtool.encoders.base import Encoder
 from igtool.lake import Lake
 from igtool.llms.questions import Question, Result
+from igtool.pictures.gathering import PictureDesk
 from igtool.schema import written
+from igtool.vision.looking import Eyes
 
 Row = dict[str, Any]
 
@@ -65,6 +67,10 @@ class Context:
     clock: Callable[[], datetime]
     ask: Callable[[Sequence[Question]], list[Result]] | None = None
     """Asks a language model; None without one."""
+    pictures: PictureDesk | None = None
+    """Fetches and keeps pictures; None where none are to be had."""
+    eyes: Callable[[], Eyes] | None = None
+    """Opens the models that look at pictures; None without them."""
 
 
 @dataclass(frozen=True)

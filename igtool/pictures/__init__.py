@@ -1,0 +1,1 @@
+"""Picture files: where they come from and where they are kept."""

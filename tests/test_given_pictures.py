@@ -1,0 +1,77 @@
+"""`igtool import images`: pictures from a folder, for one account."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from picture_server import account, photo
+
+from igtool.cli import main
+from igtool.lake import Lake
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A database with one account, and a folder with three files."""
+    with Lake(tmp_path / "w" / "data", writable=True) as lake, lake.transaction():
+        lake.merge("accounts", [account(1, handle="ivo")])
+    folder = tmp_path / "photos"
+    (folder / "deeper").mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(photo(1))
+    (folder / "deeper" / "b.png").write_bytes(photo(2, kind="PNG"))
+    (folder / "copy.jpg").write_bytes(photo(1, 120))
+    (folder / ".hidden.jpg").write_bytes(photo(3))
+    return tmp_path
+
+
+def run(workspace: Path, *arguments: str | Path) -> Result:
+    """One command, in this process."""
+    return CliRunner().invoke(main, ["--workspace", str(workspace / "w"), *map(str, arguments)])
+
+
+def media(workspace: Path) -> list[dict[str, Any]]:
+    """The rows of the table."""
+    with Lake(workspace / "w" / "data", writable=False) as lake:
+        return lake.rows("select outcome, kind, account_id, source from media order by outcome, kind")
+
+
+@pytest.mark.parametrize("word", [["images"], []])
+def test_a_folder_is_taken_once(workspace: Path, word: list[str]) -> None:
+    """Copies are known as such, hidden files are left, and the same command again finds nothing new."""
+    given = ["import", *word, workspace / "photos", "--creator", "@Ivo", "--json"]
+    assert run(workspace, *given).exit_code == 0
+    told = {"account_id": "instagram:1", "source": "folder"}
+    assert media(workspace) == [
+        {"outcome": "duplicate", "kind": "jpeg"} | told,
+        {"outcome": "stored", "kind": "jpeg"} | told,
+        {"outcome": "stored", "kind": "png"} | told,
+    ]
+    again = run(workspace, *given)
+    assert again.exit_code == 0
+    assert json.loads(again.stdout)["rows"][0]["skipped"] == 3
+
+
+def test_what_is_no_picture_is_a_reject(workspace: Path) -> None:
+    """Exit 8, with the reason and the path; a picture in its place is taken."""
+    (workspace / "photos" / "a.jpg").write_bytes(b"<html><body>no</body></html>")
+    assert run(workspace, "import", workspace / "photos", "--creator", "ivo").exit_code == 8
+    rejects = json.loads(run(workspace, "rejects", "--json").stdout)["rows"]
+    assert [(row["reason"], Path(row["item_id"]).name) for row in rejects] == [("html", "a.jpg")]
+    (workspace / "photos" / "a.jpg").write_bytes(photo(7))
+    assert run(workspace, "import", workspace / "photos", "--creator", "ivo").exit_code == 0
+    assert json.loads(run(workspace, "rejects", "--json").stdout)["rows"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["nowhere", "--creator", "ivo"], "no file or folder"), (["photos", "--creator", "nobody"], "no account")],
+)
+def test_bad_input_is_refused(workspace: Path, arguments: list[str], words: str) -> None:
+    """Exit 2, with what is wrong."""
+    result = run(workspace, "import", workspace / arguments[0], *arguments[1:])
+    assert result.exit_code == 2
+    assert words in result.stderr
