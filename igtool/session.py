@@ -31,6 +31,7 @@ from igtool.settings import Settings
 from igtool.settling import settle
 from igtool.stages.base import Context, Stage
 from igtool.stages.embed import Embed
+from igtool.stages.images import Images
 from igtool.stages.normalize import Normalize
 from igtool.vision.looking import Eyes
 from igtool.vocabulary import tags
@@ -124,6 +125,9 @@ class Session:
             settle(self.lake, self.journal, datetime.now(UTC))
         elif isinstance(stage, Embed) and stage.name == Embed.name:
             adopt(self.lake, self.journal, stage.options.model)
+        elif stage.name == Images.name:
+            used = self.lake.rows("select distinct sha256 from media where sha256 is not null")
+            self.pictures.store.keep_only({row["sha256"] for row in used})
         elif SWEPT_AFTER.intersection(stage.writes):
             keep_swept(self.lake, self.journal, tags.load(self.settings.workspace))
 

@@ -75,3 +75,15 @@ def test_bad_input_is_refused(workspace: Path, arguments: list[str], words: str)
     result = run(workspace, "import", workspace / arguments[0], *arguments[1:])
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_what_no_row_names_is_deleted(workspace: Path) -> None:
+    """After the stage images: files of a killed process, and none that is used."""
+    run(workspace, "import", workspace / "photos", "--creator", "ivo")
+    images = workspace / "w" / "cache" / "images"
+    used = sorted(images.glob("*/*"))
+    (used[0].parent / f".{used[0].name}.1.tmp").write_bytes(b"half")
+    (images / "ab").mkdir(exist_ok=True)
+    (images / "ab" / ("ab" + "0" * 62)).write_bytes(b"unused")
+    assert run(workspace, "run", "images").exit_code == 0
+    assert sorted(images.glob("*/*")) == used

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,3 +55,16 @@ class PictureStore:
         except OSError as error:
             raise storage_error(error, path) from error
         return was_there
+
+    def keep_only(self, used: Collection[str]) -> int:
+        """Delete every file that is none of ``used``, what a killed process left half-written too; how many went.
+
+        Only for who alone writes here. Raises StorageError.
+        """
+        gone = [path for path in self.folder.glob("*/*") if path.name not in used]
+        try:
+            for path in gone:
+                path.unlink()
+        except OSError as error:
+            raise storage_error(error, self.folder) from error
+        return len(gone)
