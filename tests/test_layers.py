@@ -12,7 +12,7 @@ ROOT = Path(igtool.__file__).parent
 ORDER = (
     ("errors", "schema", "text", "counts", "vocabulary", "lake_errors", "clock", "pacing", "calibration", "weights"),
     ("pooling", "views", "lake_sql", "genres", "engagement", "posting", "facts"),
-    ("arrow", "files", "gguf", "extensions", "language"),
+    ("arrow", "files", "gguf", "packed_e5", "unigram", "extensions", "language"),
     ("journal", "settings", "registry", "lists", "progress", "http", "models", "model_files"),
     ("lake_tables", "lake", "lake_portable"),
     (
