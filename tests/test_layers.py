@@ -12,7 +12,7 @@ ROOT = Path(igtool.__file__).parent
 ORDER = (
     ("errors", "schema", "text", "counts", "vocabulary", "lake_errors", "clock", "pacing", "calibration", "weights"),
     ("pooling", "views", "lake_sql", "genres", "engagement", "posting", "facts"),
-    ("arrow", "files", "gguf", "extensions", "language", "model_entries", "graph_model"),
+    ("arrow", "files", "gguf", "packed_e5", "unigram", "extensions", "language", "model_entries", "graph_model"),
     ("journal", "settings", "registry", "lists", "progress", "http"),
     ("models", "model_headers", "model_packages", "model_files", "inference"),
     ("lake_tables", "lake", "lake_portable"),
