@@ -7,8 +7,8 @@ texts; of both, equal texts are embedded again. Threads of the engine that wait 
 
 Every contestant reads all texts once before it is measured. Figures are of the fastest of ``--rounds`` turns:
 ``texts_s`` by the clock, ``texts_processor_s`` by the time that processors worked, which other processes on the machine
-hardly change. ``cosine``: mean and smallest to sentence-transformers, or to the package. Short and long texts are titles and descriptions
-of videos (CC0) in ../shared/realdata, or any file of lines given as ``--texts``.
+hardly change. ``cosine``: mean and smallest to sentence-transformers, or to the package. Short and long texts are
+titles and descriptions of videos (CC0) in ../shared/realdata, or any file of lines given as ``--texts``.
 """
 
 from __future__ import annotations
