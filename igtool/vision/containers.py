@@ -46,7 +46,7 @@ def _png(data: bytes) -> Content:
         elif kind == b"iCCP" and profile is None:
             profile = _unpacked_profile(data[start:end])
     width, height = struct.unpack_from(">II", data, 16)
-    return Content("png", width, height, b"".join(kept), orientation, profile, is_lossless=True)
+    return Content("png", width, height, data, kept, orientation, profile, is_lossless=True)
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -87,17 +87,16 @@ def _webp(data: bytes) -> Content:
         chunks.setdefault(kind, data[start:end])
     extended = chunks.get(b"VP8X")
     exif, profile = chunks.get(b"EXIF", b""), chunks.get(b"ICCP") or None
-    found = Content(
-        "webp", 0, 0, data, orientation_of(exif), profile if profile and len(profile) <= MOST_PROFILE else None
-    )
+    profile = profile if profile and len(profile) <= MOST_PROFILE else None
+    found = Content("webp", 0, 0, data, orientation=orientation_of(exif), profile=profile)
     if extended and (extended[0] & _ANIMATION or b"ANMF" in chunks):
         width, height = (1 + int.from_bytes(extended[at : at + 3], "little") for at in (4, 7))
-        return replace(found, width=width, height=height, is_bare=False)
+        return replace(found, width=width, height=height)
     if b"VP8L" in chunks:
         (bits,) = struct.unpack_from("<xI", chunks[b"VP8L"])
         width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
         kept = _riff(b"VP8L", chunks[b"VP8L"])
-        return replace(found, width=width, height=height, data=_webp_file(kept), is_lossless=True)
+        return replace(found, width=width, height=height, pieces=[_webp_file(kept)], is_lossless=True)
     if b"VP8 " not in chunks:
         raise broken("a WebP without a picture in it")
     width, height = (size & 0x3FFF for size in struct.unpack_from("<6xHH", chunks[b"VP8 "]))
@@ -105,7 +104,7 @@ def _webp(data: bytes) -> Content:
     if extended and b"ALPH" in chunks:
         size = b"".join((length - 1).to_bytes(3, "little") for length in (width or 1, height or 1))
         kept = _riff(b"VP8X", bytes((_ALPHA, 0, 0, 0)) + size) + _riff(b"ALPH", chunks[b"ALPH"]) + kept
-    return replace(found, width=width, height=height, data=_webp_file(kept))
+    return replace(found, width=width, height=height, pieces=[_webp_file(kept)])
 
 
 def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -145,7 +144,7 @@ def _gif(data: bytes) -> Content:
         if mark == 0x2C:
             left, top, across, down = struct.unpack_from("<HHHH", data, place + 1)
             size = max(width, left + across), max(height, top + down)
-            return Content("gif", *size, data, is_bare=False, is_lossless=True)
+            return Content("gif", *size, data, is_lossless=True)
         if mark != 0x21:
             break
         place += 2
@@ -182,18 +181,18 @@ def _avif(data: bytes) -> Content:
     if not sizes:
         raise broken("an AVIF that does not tell its size")
     width, height = (max(lengths) for lengths in zip(*sizes, strict=True))
-    return Content("avif", width, height, b"".join(pieces), is_bare=False)
+    return Content("avif", width, height, b"".join(pieces))
 
 
 def _bmp(data: bytes) -> Content:
     header = int(struct.unpack_from("<I", data, 14)[0])
     if header == 12:
         width, height = struct.unpack_from("<HH", data, 18)
-        return Content("bmp", width, height, data, is_bare=False, is_lossless=True)
+        return Content("bmp", width, height, data, is_lossless=True)
     width, height, bits, coding = struct.unpack_from("<ii2xHI", data, 18)
     if coding not in _BMP_PLAIN:
         raise NotAPicture("unsupported-kind", "a packed BMP: save it as PNG first")
     width, height = abs(width), abs(height)
     if len(data) < 54 + (width * bits + 31) // 32 * 4 * height:
         raise cut_off()
-    return Content("bmp", width, height, data, is_bare=False, is_lossless=True)
+    return Content("bmp", width, height, data, is_lossless=True)

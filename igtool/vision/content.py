@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from igtool.vision.kinds import NotAPicture, PictureKind
@@ -20,20 +21,24 @@ _FORMS = {1: "B", 3: "H", 4: "I"}
 class Content:
     """What is needed of a file. ``width`` and ``height`` are as coded, before ``orientation`` (1 to 8) is applied.
 
-    ``data``: the file with nothing but its first picture in it: no EXIF, GPS, XMP, comments, previews, further frames,
-    or what hangs behind the end. ``is_bare``: that is so; where not, only a decoded copy leaves all of it behind.
-    ``channels``: of a JPEG, else 0. ``is_lossless``: the coding keeps every pixel.
+    ``pieces``: the file with nothing but its first picture in it: no EXIF, GPS, XMP, comments, previews, further
+    frames, or what hangs behind the end. Empty where only a decoded copy leaves all of that behind. ``channels``: of a
+    JPEG, else 0. ``is_lossless``: the coding keeps every pixel.
     """
 
     kind: PictureKind
     width: int
     height: int
     data: bytes
+    pieces: Sequence[bytes | memoryview] = ()
     orientation: int = 1
     profile: bytes | None = None
     channels: int = 0
-    is_bare: bool = True
     is_lossless: bool = False
+
+    def bare(self) -> bytes:
+        """The file with nothing but its first picture in it, if it can be had without decoding; else the file."""
+        return b"".join(self.pieces) or self.data
 
 
 def cut_off() -> NotAPicture:

@@ -14,8 +14,9 @@ _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _DECODED = frozenset({0xC0, 0xC1, 0xC2})
 """Baseline, extended and progressive, all with Huffman codes: what decoders are built with."""
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
-"""FF 00 is a coded FF, and D0 to D7 stand between coded data."""
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
+"""FF 00 is a coded FF, and D0 to D7 stand between coded data. It begins with one certain byte, which is looked for at
+2 GB/s; with any number of them it would take as long as decoding."""
 _JFIF = bytes.fromhex("ffe0 0010 4a46494600 0101 00 0001 0001 00 00")
 """Tells decoders that the colours are YCbCr: without preview and resolution."""
 _ADOBE = bytes.fromhex("ffee 000e 41646f6265 0064 0000 0000")
@@ -35,11 +36,12 @@ def read_jpeg(data: bytes) -> Content:
             parts.application(marker, payload)
         else:
             parts.picture(marker, payload, coded)
-    return parts.content()
+    return parts.content(data)
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
     """(marker, payload, coded data behind it) of each segment up to the end of the first picture."""
+    view = memoryview(data)
     found = _MARKER.search(data, 2)
     while found and found[1][0] not in (_START, _END):
         marker, start = found[1][0], found.end()
@@ -53,7 +55,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         if end > len(data):
             raise cut_off()
         found = _MARKER.search(data, end)
-        yield marker, data[start + 2 : end], data[end : found.start()] if found and marker == _SCAN else b""
+        yield marker, data[start + 2 : end], view[end : found.start()] if found and marker == _SCAN else view[:0]
     if not found or found[1][0] == _START:
         raise cut_off()
 
@@ -62,15 +64,15 @@ class _Parts:
     """What is gathered from the segments."""
 
     def __init__(self) -> None:
-        self._kept = [b"\xff\xd8"]
+        self._kept: list[bytes | memoryview] = []
         self._size: tuple[int, int, int] | None = None
         self._scans = 0
         self._orientation: int | None = None
         self._profile: dict[int, bytes] = {}
         self._is_several = False
-        self._seen: set[int] = set()
+        self._colours: dict[int, bytes] = {}
 
-    def picture(self, marker: int, payload: bytes, coded: bytes) -> None:
+    def picture(self, marker: int, payload: bytes, coded: memoryview) -> None:
         """Keep a segment that the picture is made of."""
         if marker in _FRAMES:
             self._frame(marker, payload)
@@ -78,16 +80,17 @@ class _Parts:
             self._scans += 1
             if self._scans > _MOST_SCANS:
                 raise NotAPicture("decompression-bomb", f"a JPEG of more than {_MOST_SCANS} passes over its pixels")
-        self._kept += [bytes((0xFF, marker)), struct.pack(">H", len(payload) + 2), payload, coded]
+        self._kept += [bytes((0xFF, marker)) + struct.pack(">H", len(payload) + 2) + payload, coded]
 
     def application(self, marker: int, payload: bytes) -> None:
-        """Learn from a segment of metadata or a comment, and keep no more of it than the meaning of the colours."""
-        if marker == _APP0 and payload.startswith(b"JFIF\0") and marker not in self._seen:
-            self._kept.append(_JFIF)
-            self._seen.add(marker)
-        elif marker == _APP14 and payload.startswith(b"Adobe") and len(payload) >= 12 and marker not in self._seen:
-            self._kept.append(_ADOBE + payload[11:12])
-            self._seen.add(marker)
+        """Learn from a segment of metadata or a comment, and keep no more of it than the meaning of the colours.
+
+        Decoders look for that before the first scan, in the last segment of its kind that is long enough.
+        """
+        if marker == _APP0 and payload.startswith(b"JFIF\0") and len(payload) >= 14 and not self._scans:
+            self._colours[marker] = _JFIF
+        elif marker == _APP14 and payload.startswith(b"Adobe") and len(payload) >= 12 and not self._scans:
+            self._colours[marker] = _ADOBE + payload[11:12]
         elif marker == _APP1 and payload.startswith(b"Exif\0\0") and self._orientation is None:
             self._orientation = orientation_of(payload)
         elif marker == _APP2 and payload.startswith(_ICC) and len(payload) > len(_ICC) + 2:
@@ -95,7 +98,7 @@ class _Parts:
         elif marker == _APP2 and payload.startswith(b"MPF\0"):
             self._is_several = True
 
-    def content(self) -> Content:
+    def content(self, data: bytes) -> Content:
         """All of it. Raises NotAPicture where there is no picture."""
         if not self._size or not self._scans:
             raise broken("a JPEG without a picture in it")
@@ -105,7 +108,13 @@ class _Parts:
             kind="mpo" if self._is_several else "jpeg",
             width=width,
             height=height,
-            data=b"".join([*self._kept, b"\xff\xd9"]),
+            data=data,
+            pieces=[
+                b"\xff\xd8",
+                *(self._colours[marker] for marker in sorted(self._colours)),
+                *self._kept,
+                b"\xff\xd9",
+            ],
             orientation=self._orientation or 1,
             profile=profile if 0 < len(profile) <= MOST_PROFILE else None,
             channels=channels,

@@ -118,9 +118,7 @@ def _decoded(content: Content, limits: Limits, at_most: int | None) -> tuple[Pix
     except ImportError as error:
         raise ConfigError("pictures need two packages: pip install 'igtool[vision]'") from error
     try:
-        if content.channels in _SIMPLE_CHANNELS:
-            return _from_jpeg(content, at_most), content.orientation
-        return _from_others(content, limits, at_most)
+        return _from_jpeg(content, at_most) or _from_others(content, limits, at_most)
     except NotAPicture:
         raise
     except Exception as error:  # of any bytes: the packages raise what they happen to
@@ -133,25 +131,38 @@ def _decoded(content: Content, limits: Limits, at_most: int | None) -> tuple[Pix
 # JPEG ------------------------------------------------------------------------------------------------------------
 
 
-def _from_jpeg(content: Content, at_most: int | None) -> Pixels:
-    """Decoded at the fraction that fits ``at_most``; damage that every viewer gets over is got over."""
+def _from_jpeg(content: Content, at_most: int | None) -> tuple[Pixels, int] | None:
+    """A JPEG decoded at the fraction that fits ``at_most``; None for what is none, or is one with a fault."""
+    if content.channels not in _SIMPLE_CHANNELS:
+        return None
+    eighths = _eighths(max(content.width, content.height), at_most)
+    size = (-(-content.width * eighths // 8), -(-content.height * eighths // 8)) if eighths < 8 else (0, 0)
+    pixels, fault = _faultless(content.data, size)
+    if fault:  # perhaps only because of what is not the picture
+        pixels, fault = _faultless(content.bare(), size)
+    if "remature end" in fault:
+        raise cut_off()
+    if pixels is None:
+        return None
+    if content.profile or (at_most is not None and max(pixels.shape) > at_most):
+        from PIL import Image
+
+        pixels = np.asarray(in_srgb(_shrunk(Image.fromarray(pixels), at_most), content.profile))
+    return pixels, content.orientation
+
+
+def _faultless(data: bytes, size: tuple[int, int]) -> tuple[Pixels | None, str]:
+    """The pixels of a JPEG at the fraction that is nearest to ``size``; or none, and what is at fault.
+
+    simplejpeg is not asked to overlook faults: then it overlooks also those after which there is no picture, and
+    gives memory that was never written.
+    """
     import simplejpeg
 
-    eighths = _eighths(max(content.width, content.height), at_most)
-    size = {"min_height": -(-content.height * eighths // 8), "min_width": -(-content.width * eighths // 8)}
-    wanted = {} if eighths == 8 else size
     try:
-        pixels: Pixels = simplejpeg.decode_jpeg(content.data, "RGB", strict=True, **wanted)
+        return simplejpeg.decode_jpeg(data, "RGB", min_width=size[0], min_height=size[1], strict=True), ""
     except ValueError as error:
-        if "remature end" in str(error):
-            raise cut_off() from error
-        pixels = simplejpeg.decode_jpeg(content.data, "RGB", strict=False, **wanted)
-    is_large = at_most is not None and max(pixels.shape) > at_most
-    if not is_large and not content.profile:
-        return pixels
-    from PIL import Image
-
-    return np.asarray(in_srgb(_shrunk(Image.fromarray(pixels), at_most), content.profile))
+        return None, str(error) or "a fault"
 
 
 def _eighths(side: int, at_most: int | None) -> int:
@@ -163,13 +174,13 @@ def _eighths(side: int, at_most: int | None) -> int:
     return next(fitting, None) or next(larger, 8)
 
 
-# All other kinds -------------------------------------------------------------------------------------------------
+# All other kinds, and damage that every viewer gets over ---------------------------------------------------------
 
 
 def _from_others(content: Content, limits: Limits, at_most: int | None) -> tuple[Pixels, int]:
     from PIL import Image
 
-    with Image.open(BytesIO(content.data), formats=(_FORMATS[content.kind],)) as image:
+    with Image.open(BytesIO(content.bare()), formats=(_FORMATS[content.kind],)) as image:
         _check_size(content, image.size, limits)
         if at_most is not None and content.channels:
             image.draft(None, _fitted(image.size, at_most))

@@ -35,8 +35,8 @@ def stored_form(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Stored:
     Raises NotAPicture.
     """
     content = checked(data, limits)
-    if content.is_bare and content.orientation == 1 and not _has_own_colours(content):
-        return _stored(content.data, "jpeg" if content.kind == "mpo" else content.kind)
+    if content.pieces and content.orientation == 1 and not _has_own_colours(content):
+        return _stored(content.bare(), "jpeg" if content.kind == "mpo" else content.kind)
     pixels = read_picture(data, limits).pixels
     return _png(pixels) if content.is_lossless else _jpeg(pixels)
 
@@ -50,7 +50,7 @@ def _has_own_colours(content: Content) -> bool:
 def _jpeg(pixels: Pixels) -> Stored:
     import simplejpeg
 
-    return _stored(read_content(simplejpeg.encode_jpeg(pixels, QUALITY, "RGB", "444")).data, "jpeg")
+    return _stored(read_content(simplejpeg.encode_jpeg(pixels, QUALITY, "RGB", "444")).bare(), "jpeg")
 
 
 def _png(pixels: Pixels) -> Stored:
@@ -58,7 +58,7 @@ def _png(pixels: Pixels) -> Stored:
 
     file = BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=6)
-    return _stored(read_content(file.getvalue()).data, "png")
+    return _stored(read_content(file.getvalue()).bare(), "png")
 
 
 def _stored(content: bytes, kind: PictureKind) -> Stored:
