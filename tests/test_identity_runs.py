@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import random
-import sys
 from pathlib import Path
 
 import pytest
 from identity_runs import account, groups, resolve
 
+from benchmarks.identity_world import world
 from igtool.journal import Journal
 from igtool.lake import Lake
-
-sys.path.append(str(Path(__file__).parents[1]))  # the invented world stands beside the package
-
-from benchmarks.identity_world import world
 
 
 @pytest.fixture(scope="module")

