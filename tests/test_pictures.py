@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from io import BytesIO
 from typing import Any
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from picture_files import EVERY_KIND, PIXELS, exif, frames, picture_file, srgb, swapped_profile, turned
 from PIL import Image, ImageOps
 
+from igtool.errors import ConfigError
 from igtool.vision.kinds import sniff
 from igtool.vision.pictures import NotAPicture, read_picture
 from igtool.vision.stored import stored_form
@@ -120,6 +123,24 @@ def test_photographs_are_read_as_pillow_reads_them(folder: str) -> None:
         data = path.read_bytes()
         limit = 2 if path.name in ("bus.jpg", "coco_000000000785.jpg") else 0
         assert apart(read_picture(data).pixels, as_pillow_reads(data)) <= limit, path.name
+
+
+def test_packages_are_loaded_when_a_picture_is_read() -> None:
+    """Starting any command does not wait for what reads pictures."""
+    modules = "igtool.vision.pictures, igtool.vision.stored, igtool.vision.likeness"
+    words = f"import sys, {modules}; print([name for name in ('PIL', 'simplejpeg') if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True, text=True).stdout
+    assert loaded.strip() == "[]"
+
+
+@pytest.mark.parametrize("package", ["PIL.Image", "simplejpeg"])
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """With what to install; no picture is called broken for it."""
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigError, match=r"pip install 'igtool\[vision\]'"):
+        read_picture(EVERY_KIND["jpeg"])
+    with pytest.raises(ConfigError):
+        stored_form(EVERY_KIND["png"])
 
 
 # Colours ---------------------------------------------------------------------------------------------------------

@@ -110,13 +110,18 @@ def _check_size(content: Content, sides: tuple[int, int], limits: Limits) -> Non
     raise NotAPicture("too-many-pixels", f"{told}: at most {most:,} are read, and {limits.max_side:,} on a side")
 
 
-def _decoded(content: Content, limits: Limits, at_most: int | None) -> tuple[Pixels, int]:
-    """The pixels as coded, in sRGB, and the orientation."""
+def need_packages() -> None:
+    """Raises ConfigError where what decodes pictures is not installed."""
     try:
         import PIL.Image  # noqa: F401
         import simplejpeg  # noqa: F401
     except ImportError as error:
         raise ConfigError("pictures need two packages: pip install 'igtool[vision]'") from error
+
+
+def _decoded(content: Content, limits: Limits, at_most: int | None) -> tuple[Pixels, int]:
+    """The pixels as coded, in sRGB, and the orientation."""
+    need_packages()
     try:
         return _from_jpeg(content, at_most) or _from_others(content, limits, at_most)
     except NotAPicture:

@@ -10,7 +10,7 @@ from igtool.vision.colour import transform_of
 from igtool.vision.containers import read_content
 from igtool.vision.content import Content
 from igtool.vision.kinds import PictureKind
-from igtool.vision.pictures import DEFAULT_LIMITS, Limits, Pixels, checked, read_picture
+from igtool.vision.pictures import DEFAULT_LIMITS, Limits, Pixels, checked, need_packages, read_picture
 
 QUALITY = 92
 """Of a JPEG that is written anew, its colours at full resolution: 45 to 50 dB of photographs of a phone."""
@@ -32,8 +32,9 @@ def stored_form(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Stored:
     read the picture from what is kept. All else is decoded and written anew: what was coded without loss (GIF, BMP,
     PNG) as PNG, the rest as JPEG of quality 92; of animations the first frame; colours of a profile as sRGB. The same
     bytes give the same file with the same versions of the packages, and what is kept has itself as its stored form.
-    Raises NotAPicture.
+    Raises NotAPicture; ConfigError where the packages are missing.
     """
+    need_packages()
     content = checked(data, limits)
     if content.pieces and content.orientation == 1 and not _has_own_colours(content):
         return _stored(content.bare(), "jpeg" if content.kind == "mpo" else content.kind)
