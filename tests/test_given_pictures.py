@@ -87,3 +87,25 @@ def test_what_no_row_names_is_deleted(workspace: Path) -> None:
     (images / "ab" / ("ab" + "0" * 62)).write_bytes(b"unused")
     assert run(workspace, "run", "images").exit_code == 0
     assert sorted(images.glob("*/*")) == used
+
+
+def test_two_accounts_may_have_the_same_picture(workspace: Path) -> None:
+    """Each has rows of its own, and one file is kept."""
+    with Lake(workspace / "w" / "data", writable=True) as lake, lake.transaction():
+        lake.merge("accounts", [account(2, handle="eva")])
+    for handle in ("ivo", "eva"):
+        assert run(workspace, "import", workspace / "photos" / "a.jpg", "--creator", handle).exit_code == 0
+    assert [row["account_id"] for row in media(workspace)] == ["instagram:1", "instagram:2"]
+    assert len(list((workspace / "w" / "cache" / "images").glob("*/*"))) == 1
+
+
+def test_given_pictures_outlive_those_of_the_platform(workspace: Path) -> None:
+    """An account that shows nothing, or becomes private, keeps what its user gave."""
+    run(workspace, "import", workspace / "photos", "--creator", "ivo")
+    before = media(workspace)
+    assert run(workspace, "run", "images").exit_code == 0
+    with Lake(workspace / "w" / "data", writable=True) as lake, lake.transaction():
+        lake.merge("accounts", [account(1, handle="ivo", is_private=True, answer_id="b")])
+    assert run(workspace, "run", "images").exit_code == 0
+    assert media(workspace) == before
+    assert len(list((workspace / "w" / "cache" / "images").glob("*/*"))) == 2

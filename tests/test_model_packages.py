@@ -391,7 +391,10 @@ FIT = Model("m", "m.onnx", "detector", family="nanodet")
     [
         (Model("m", "m.gguf", "detector", family="nanodet"), "no file of the kind detector"),
         (Model("m", "m.onnx"), "no file of the kind llm"),
-        (Model("m", "m.onnx", "detector"), "None does not tell how"),
+        (
+            Model("m", "m.onnx", "detector"),
+            "nothing tells how a detector's answers are read: --family is one",
+        ),
         (Model("m", "m.onnx", "detector", family="yolo11"), "'yolo11' does not tell how"),
         (Model("m", "m.onnx", "tower", family="nanodet"), "are of detectors"),
         (Model("m", "m.onnx", "tower", input_size=(64, 64)), "are of detectors"),

@@ -78,8 +78,6 @@ class World:
         """Pictures of an account; their SHA-256."""
         gathered = Gathered(self.desk, NOW, ())
         rows = [row for data in files if (row := gathered.give(data, f"instagram:{number}"))]
-        for row in rows:
-            row["media_id"] += f"/{number}"
         with self.lake.transaction():
             self.lake.merge("media", rows)
         return [row["sha256"] for row in rows]

@@ -172,7 +172,7 @@ def _said(where: str) -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        raise UsageError(f"{where}{error}; nothing was recorded") from error
+        raise UsageError(f"{where}{str(error).rstrip('.')}; nothing was recorded") from error
 
 
 def _checked(one: Given, vocabulary: TagVocabulary, now: datetime) -> Given:

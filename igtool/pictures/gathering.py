@@ -85,7 +85,7 @@ class Gathered:
 
     def give(self, data: bytes, account_id: str) -> Row | None:
         """Add a picture file that the user has; its row, None if it was given before. Raises StorageError."""
-        media_id = f"folder:{hashlib.sha256(data).hexdigest()}"
+        media_id = f"folder:{account_id}/{hashlib.sha256(data).hexdigest()}"
         if media_id in self._known:
             return None
         told = {"media_id": media_id, "account_id": account_id, "source": "folder", "fetched_at": self._now}

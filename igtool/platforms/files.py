@@ -59,6 +59,7 @@ _DAMAGE = (
     zstandard.ZstdError,
     NotImplementedError,  # a zip method that Python cannot unpack
 )
+_WANTED = "give a folder, file or archive of JSON dumps; pictures need --creator"
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -173,9 +174,9 @@ def read_files(source: Path) -> list[SourceFile]:
         else:
             files = [_one(source, _text(source.name), status)]
     except FileNotFoundError as error:
-        raise UsageError(f"there is no {source}: give a folder, file or archive of JSON dumps") from error
+        raise UsageError(f"there is no {source}: {_WANTED}") from error
     except NotADirectoryError as error:
-        raise UsageError(f"{source} leads through a file: give a folder, file or archive of JSON dumps") from error
+        raise UsageError(f"{source} leads through a file: {_WANTED}") from error
     except OSError as error:
         raise storage_error(error, source) from error
     if not any(file.flaw is None or file.flaw.reason != "unsupported-file-type" for file in files):

@@ -10,7 +10,7 @@ TABLES = (
         "A picture of an account, or a still of one of its videos, and what became of it.",
         "media_id",
         """
-        media_id VARCHAR -- content_id/position; folder:sha256 for a picture from a folder
+        media_id VARCHAR -- content_id/position; of a picture from a folder folder:account_id/sha256 of the file
         account_id VARCHAR -- the account it is of
         content_id VARCHAR -- the content item it is of; NULL for a picture from a folder
         position BIGINT -- place in the item, from 0; of stills their order

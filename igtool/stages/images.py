@@ -38,19 +38,27 @@ class Images(BatchStage):
 
     name: ClassVar[str] = "images"
     version: ClassVar[int] = 1
-    reads: ClassVar[tuple[str, ...]] = ("accounts", "content_items")
+    reads: ClassVar[tuple[str, ...]] = ("accounts", "content_items", "media")
     writes: ClassVar[tuple[str, ...]] = ("media",)
     key: ClassVar[str] = "account_id"
     batch_size = 10
     Options: ClassVar[type] = ImagesOptions
     options: ImagesOptions
 
-    keys = """
-        select account_id as item_id, md5(concat(count(*), ' ', sum(md5_number_lower(
-            concat_ws(' ', content_id, array_to_string(media_urls, ' '), like_count, comment_count, published_at)
-        )))) as fingerprint
-        from content_items semi join (from accounts where is_private is not true) public using (account_id)
-        where len(media_urls) > 0 group by account_id
+    _shown = """
+        select * from content_items semi join (from accounts where is_private is not true) public using (account_id)
+        where len(media_urls) > 0
+    """
+    # An account with pictures from a folder stays an item whatever it shows: those are the user's and not to go.
+    keys = f"""
+        with shown as (
+            select account_id, concat(count(*), ' ', sum(md5_number_lower(concat_ws(
+                ' ', content_id, array_to_string(media_urls, ' '), like_count, comment_count, published_at
+            )))) as told
+            from ({_shown}) group by account_id
+        )
+        select account_id as item_id, md5(coalesce(told, '')) as fingerprint
+        from shown full join (select distinct account_id from media where source = 'folder') given using (account_id)
     """
 
     def __init__(self, options: ImagesOptions | None = None) -> None:
@@ -59,7 +67,7 @@ class Images(BatchStage):
             with recent as (
                 select account_id, content_id, media_urls, coalesce(like_count, 0) + coalesce(comment_count, 0) as said,
                        row_number() over newest as newness
-                from content_items where len(media_urls) > 0 and account_id in (select item_id from batch)
+                from ({self._shown}) where account_id in (select item_id from batch)
                 window newest as (partition by account_id order by published_at desc nulls last, content_id desc)
                 qualify newness <= {RECENT}
             ),

@@ -113,7 +113,9 @@ def installed(folder: Path) -> list[str]:
             reason = error
     if missing:
         commands = ", ".join(f"`igtool models add {name}`" for name in missing)
-        raise ConfigError(f"looking at pictures needs models that are not in {folder}: {commands}") from reason
+        raise ConfigError(
+            f"looking at pictures needs models that are not in {folder}: `make vision` gets them, or {commands}"
+        ) from reason
     with suppress(ConfigError):
         found.append(models.usable(RECOMMENDED, folder, "age"))
     return sorted(f"{model.name}+{(model.sha256 or 'unknown')[:_SHA_DIGITS]}" for model in found)
