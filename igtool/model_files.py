@@ -39,6 +39,7 @@ class AddOptions:
     name: str | None = None
     sha256: str | None = None
     licence: str | None = None
+    made_from: str = ""
     kind: str | None = None
     family: str | None = None
     input_size: tuple[int, int] | None = None
@@ -128,6 +129,7 @@ def _described(given: str, url: str | None, options: AddOptions) -> Model:
         family=options.family,
         input_size=options.input_size,
         licence=options.licence or "unknown",
+        made_from=options.made_from,
         url=url,
         sha256=options.sha256,
         is_local=True,

@@ -21,6 +21,8 @@ from igtool.model_entries import KINDS, LANGUAGE, RECOMMENDED, Model, Npm, Packa
 
 SHIPPED = Path(__file__).parents[1] / "models" / "models.toml"
 LOCAL = "models.local.toml"
+PROMPTS = ".prompts.npz"
+"""How the name of the file ends that holds the texts of a tower (`igtool.vision.prompts`), instead of ``.onnx``."""
 STEP = 8 << 20
 """Bytes read or written at once."""
 
@@ -154,14 +156,15 @@ def named(name: str, models: Mapping[str, Model]) -> Model:
 
 
 def remove(name: str, folder: Path) -> bool:
-    """Delete the file of the model ``name`` and take back the note of it; whether there was a file.
+    """Delete the file of the model ``name``, with its texts if it has some, and take back the note of it.
 
-    Raises ConfigError for an unknown name, StorageError.
+    Gives whether there was a file. Raises ConfigError for an unknown name, StorageError.
     """
     path = named(name, known(folder)).path(folder)
     was_there = path.is_file()
     try:
         path.unlink(missing_ok=True)
+        path.with_suffix(PROMPTS).unlink(missing_ok=True)
     except OSError as error:
         raise storage_error(error, path) from error
     local = _read(folder / LOCAL, is_local=True)
