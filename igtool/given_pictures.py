@@ -1,8 +1,9 @@
-"""Pictures that the user has: files of a folder, taken in for one account."""
+"""Pictures that the user has: files of a folder, taken in for one account; of videos a few stills."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,10 +15,15 @@ from igtool.pictures.gathering import Gathered, Row
 from igtool.progress import StageCounts
 from igtool.runner import reject_rows
 from igtool.session import Session
+from igtool.settings import Settings
 from igtool.stages.base import Reject
+from igtool.vision import keyframes
+from igtool.vision.kinds import video_container
 
 _COMMIT = 50
 _NAME = "import"
+_BEGINNING = 4096
+"""Bytes by which a video is told from a picture."""
 
 
 def picture_files(paths: Sequence[Path]) -> list[Path]:
@@ -35,43 +41,66 @@ def picture_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def take_pictures(session: Session, paths: Sequence[Path], handle: str) -> StageCounts:
-    """Keep the pictures at ``paths`` for the account ``handle``; what is no picture is a row of ``rejects``.
+    """Keep the pictures, and stills of the videos, at ``paths`` for the account ``handle``.
 
-    A file that was taken before is skipped. Raises UsageError (no such account or path), StorageError, Interrupted.
+    What is neither is a row of ``rejects``; so are videos where PyAV is missing, which is told once. A file that was
+    taken before is skipped. Raises UsageError (no such account or path), StorageError, Interrupted.
     """
     account_id = account_named(session.lake, handle)
     counts = session.progress.of(_NAME)
     files = picture_files(paths)
-    most_bytes = session.settings.picture_max_mb * 1_000_000
     known = session.lake.rows("from media where account_id = ?", (account_id,))
     gathered = Gathered(session.pictures, datetime.now(UTC), known)
     gathered.rows = known
+    taker = _Taker(gathered, account_id, session.settings)
     with session.progress.stage(_NAME, len(files)):
         for start in range(0, len(files), _COMMIT):
             session.stop_if_asked(f"{start} of {len(files)} pictures")
             part = files[start : start + _COMMIT]
-            rows = [gathered.give(_read(path, most_bytes), account_id) for path in part]
-            _store(session.lake, part, rows, counts)
+            had_all = not taker.left_videos
+            _store(session.lake, part, [taker.take(path) for path in part], counts)
+            if had_all and taker.left_videos:
+                session.told(f"videos are left: {keyframes.NEEDED}")
             session.progress.advance(len(part))
     return counts
 
 
-def _store(lake: Lake, files: Sequence[Path], rows: Sequence[Row | None], counts: StageCounts) -> None:
-    """``rows``: None for a file that is known."""
+@dataclass
+class _Taker:
+    """Makes rows of ``media`` of files. ``left_videos``: whether there were some that could not be read."""
+
+    gathered: Gathered
+    account_id: str
+    settings: Settings
+    left_videos: bool = False
+
+    def take(self, path: Path) -> list[Row] | Reject:
+        """The rows of a file, none if it is known; or why it is not taken."""
+        name = str(path.resolve())
+        if video_container(_read(path, _BEGINNING)) is None:
+            row = self.gathered.give(_read(path, self.settings.picture_max_mb * 1_000_000), self.account_id)
+            rows, what = ([] if row is None else [row]), "a picture"
+        elif keyframes.is_installed():
+            data = _read(path, self.settings.video_max_mb * 1_000_000)
+            rows, what = self.gathered.give_video(data, self.account_id), "a video"
+        else:
+            self.left_videos = True
+            return Reject(name, "unsupported-kind", f"{name} is a video: {keyframes.NEEDED}")
+        refused = next((row["reason"] for row in rows if row["outcome"] == "refused"), None)
+        return rows if refused is None else Reject(name, refused, f"the file {name} is not taken as {what}")
+
+
+def _store(lake: Lake, files: Sequence[Path], found: Sequence[list[Row] | Reject], counts: StageCounts) -> None:
     names = [str(path.resolve()) for path in files]
-    refused = [
-        Reject(name, row["reason"], f"the file {name} is not taken as a picture")
-        for name, row in zip(names, rows, strict=True)
-        if row is not None and row["outcome"] == "refused"
-    ]
-    taken = [row for row in rows if row is not None and row["outcome"] != "refused"]
+    refused = [one for one in found if isinstance(one, Reject)]
+    taken = [one for one in found if not isinstance(one, Reject)]
     with lake.transaction():
         lake.execute("delete from rejects where stage = ? and item_id in (select unnest(?::varchar[]))", (_NAME, names))
         lake.append("rejects", reject_rows(_NAME, refused))
-        lake.merge("media", taken)
+        lake.merge("media", [row for rows in taken for row in rows])
     counts.failed += len(refused)
-    counts.new += len(taken)
-    counts.skipped += len(rows) - len(refused) - len(taken)
+    counts.new += sum(bool(rows) for rows in taken)
+    counts.skipped += sum(not rows for rows in taken)
 
 
 def _read(path: Path, most_bytes: int) -> bytes:

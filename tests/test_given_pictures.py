@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from picture_server import account, photo
+from video_files import needs_av, scene, video
 
 from igtool.cli import main
 from igtool.lake import Lake
+from igtool.vision import keyframes
 
 
 @pytest.fixture
@@ -109,3 +111,45 @@ def test_given_pictures_outlive_those_of_the_platform(workspace: Path) -> None:
     assert run(workspace, "run", "images").exit_code == 0
     assert media(workspace) == before
     assert len(list((workspace / "w" / "cache" / "images").glob("*/*"))) == 2
+
+
+@needs_av
+def test_videos_give_stills(workspace: Path) -> None:
+    """By their bytes, whatever their name; once; and they outlive what the platform shows."""
+    (workspace / "photos" / "clip.jpg").write_bytes(video([scene(1), scene(2)], "webm"))
+    given = ["import", "images", workspace / "photos" / "clip.jpg", "--creator", "ivo", "--json"]
+    assert run(workspace, *given).exit_code == 0
+    told = {"outcome": "stored", "kind": "jpeg", "account_id": "instagram:1", "source": "keyframe"}
+    assert media(workspace) == [told, told]
+    with Lake(workspace / "w" / "data", writable=False) as lake:
+        rows = lake.rows("select media_id, position, content_id from media order by media_id")
+    assert [(row["media_id"][-2:], row["position"], row["content_id"]) for row in rows] == [
+        ("/0", 0, None),
+        ("/1", 1, None),
+    ]
+    assert json.loads(run(workspace, *given).stdout)["rows"][0]["skipped"] == 1
+    assert run(workspace, "run", "images").exit_code == 0
+    assert media(workspace) == [told, told]
+
+
+@needs_av
+def test_a_broken_video_is_a_reject(workspace: Path) -> None:
+    """With the reason; the pictures beside it are taken."""
+    (workspace / "photos" / "clip.mp4").write_bytes(video([scene(1)])[:-10])
+    assert run(workspace, "import", workspace / "photos", "--creator", "ivo").exit_code == 8
+    rejects = json.loads(run(workspace, "rejects", "--json").stdout)["rows"]
+    assert [(row["reason"], Path(row["item_id"]).name) for row in rejects] == [("truncated", "clip.mp4")]
+    assert len(media(workspace)) == 3
+
+
+def test_without_pyav_videos_are_left_and_that_is_said_once(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs it; all pictures are taken."""
+    monkeypatch.setattr(keyframes, "is_installed", lambda: False)
+    for name in ("a.mp4", "b.mp4"):
+        (workspace / "photos" / name).write_bytes(b"\0\0\0\x18ftypisom")
+    result = run(workspace, "import", workspace / "photos", "--creator", "ivo")
+    assert result.exit_code == 8
+    assert result.stderr.count("igtool[video]") == 1
+    rejects = json.loads(run(workspace, "rejects", "--json").stdout)["rows"]
+    assert [row["reason"] for row in rejects] == ["unsupported-kind"] * 2
+    assert len(media(workspace)) == 3

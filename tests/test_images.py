@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from conftest import NOW
 from picture_server import PictureServer, account, item, photo
 from PIL import Image
+from video_files import needs_av, scene, video
 
+from igtool.cli import main
 from igtool.http import Client
 from igtool.journal import Journal
 from igtool.lake import Lake
@@ -22,6 +25,7 @@ from igtool.progress import Progress
 from igtool.runner import Runner
 from igtool.stages.base import Context
 from igtool.stages.images import Images, ImagesOptions
+from igtool.vision import keyframes
 
 
 @pytest.fixture
@@ -44,14 +48,17 @@ class World:
             self.lake.merge("accounts", [account(number + 1) for number in range(accounts)])
             self.lake.merge("content_items", list(items))
 
-    def run(self, per_account: int = 10, *, loopback: bool = True, force: bool = False) -> dict[str, dict[str, Any]]:
+    def run(
+        self, per_account: int = 10, *, loopback: bool = True, force: bool = False, stills: int = 0
+    ) -> dict[str, dict[str, Any]]:
         """Bring ``media`` up to date; its rows by media_id."""
-        with Client(max_bytes=1_000_000, timeout_s=5, allow_loopback=loopback) as client:
-            fetcher = PictureFetcher(client, 1000, sleep=lambda _: None)
-            desk = PictureDesk(self.store, fetcher.fetch)
+        bounds = {"timeout_s": 5, "allow_loopback": loopback}
+        with Client(max_bytes=1_000_000, **bounds) as client, Client(max_bytes=2_000_000, **bounds) as video_client:
+            fetcher = PictureFetcher(client, 1000, sleep=lambda _: None, video_client=video_client)
+            desk = PictureDesk(self.store, fetcher.fetch, fetcher.fetch_video)
             context = Context(encoder=lambda: pytest.fail("no encoder"), clock=lambda: NOW, pictures=desk)
             runner = Runner(self.lake, self.journal, context, Progress(self.folder / "progress.json", "r"))
-            runner.run([Images(ImagesOptions(per_account))], force=force)
+            runner.run([Images(ImagesOptions(per_account, stills))], force=force)
         return {row["media_id"].removeprefix("instagram:"): row for row in self.lake.rows("from media order by 1")}
 
 
@@ -185,3 +192,92 @@ def test_a_lost_file_is_fetched_again(world: World) -> None:
     assert list(world.run(force=True).values()) == [row]
     assert world.server.asked["/1.jpg"] == 2
     assert world.store.has(row["sha256"])
+
+
+# Stills of reels -----------------------------------------------------------------------------------------------------
+
+
+def reel(world: World, number: int, film: bytes, status: int = 200, sign: str = "") -> dict[str, Any]:
+    """An item with a thumbnail and a film."""
+    picture = world.server.has(f"/{number}.jpg", photo(number))
+    film_url = world.server.has(f"/{number}.mp4", film, status)
+    return item(number, 1, [f"{picture}{sign}"], number, type="reel", video_url=f"{film_url}{sign}")
+
+
+@needs_av
+def test_stills_stand_for_a_reel(world: World) -> None:
+    """Instead of its thumbnail, and only where they are wanted, as many as an account may still have pictures.
+
+    A second run, and new signatures, ask for nothing.
+    """
+    film = video([scene(1), scene(2), scene(3)])
+    world.shows(reel(world, 1, film), item(2, 1, [world.server.has("/2.jpg", photo(2))], 9))
+    assert sorted(world.run()) == ["p1/0", "p2/0"]
+    assert world.server.asked["/1.mp4"] == 0
+    rows = world.run(3, stills=5)
+    assert sorted(rows) == ["p1/video/0", "p1/video/1", "p2/0"]
+    for position in (0, 1):
+        row = rows[f"p1/video/{position}"]
+        assert (row["source"], row["position"], row["outcome"], row["kind"]) == ("keyframe", position, "stored", "jpeg")
+        assert Image.open(BytesIO(world.store.read(row["sha256"]))).size == (row["width"], row["height"]) == (64, 64)
+        assert row["source_url"].endswith("/1.mp4")
+    asked = world.server.asked.copy()
+    assert world.run(3, stills=5) == rows
+    world.shows(reel(world, 1, film, sign="?sig=new"))
+    assert sorted(world.run(3, stills=5)) == sorted(rows)
+    assert world.server.asked == asked
+
+
+@needs_av
+def test_a_reel_without_stills_has_its_thumbnail(world: World) -> None:
+    """And the reason; it is not asked for again, unless its address had expired and there is a new one."""
+    films = {1: (b"<html>", 200), 2: (b"", 404), 3: (bytes(2_000_001), 200), 4: (b"", 403)}
+    world.shows(*(reel(world, number, *answer) for number, answer in films.items()))
+    rows = world.run(stills=2)
+    assert [(rows[f"p{n}/video"]["outcome"], rows[f"p{n}/video"]["reason"]) for n in films] == [
+        ("refused", "unsupported-kind"),
+        ("not_found", "not-found"),
+        ("refused", "too-large"),
+        ("blocked", "forbidden"),
+    ]
+    assert [rows[f"p{number}/0"]["outcome"] for number in films] == ["stored"] * 4
+    good = video([scene(1)])
+    world.shows(*(reel(world, number, good, sign="?sig=new") for number in films))
+    rows = world.run(stills=2)
+    assert [world.server.asked[f"/{number}.mp4"] for number in films] == [1, 1, 1, 2]
+    assert ("p4/0" in rows, "p4/video/0" in rows, "p3/0" in rows) == (False, True, True)
+
+
+@needs_av
+def test_a_film_that_may_come_later_stays_pending(world: World) -> None:
+    """Nothing stands for it meanwhile, and the next run has it."""
+    world.shows(reel(world, 1, b"", 503))
+    assert world.run(stills=1) == {}
+    world.server.has("/1.mp4", video([scene(1)]))
+    assert sorted(world.run(stills=1)) == ["p1/video/0"]
+
+
+def test_films_are_asked_for_like_pictures(world: World) -> None:
+    """This machine is not asked, by whatever address."""
+    world.shows(reel(world, 1, b""))
+    rows = world.run(stills=1, loopback=False)
+    assert rows["p1/video"]["reason"] == "forbidden-address"
+    assert not world.server.asked
+
+
+@pytest.mark.parametrize("is_installed", [pytest.param(True, marks=needs_av), False])
+def test_the_command_takes_stills_or_says_once_why_not(
+    tmp_path: Path, server: PictureServer, monkeypatch: pytest.MonkeyPatch, is_installed: bool
+) -> None:
+    """By the settings; without PyAV thumbnails are taken, and one line names the extra."""
+    monkeypatch.setattr(keyframes, "is_installed", lambda: is_installed)
+    with Lake(tmp_path / "data", writable=True) as lake, lake.transaction():
+        lake.merge("accounts", [account(1)])
+        urls = {"video_url": server.has("/1.mp4", video([scene(1)]) if is_installed else b"")}
+        lake.merge("content_items", [item(1, 1, [server.has("/1.jpg", photo(1))], type="reel", **urls)])
+    (tmp_path / "igtool.toml").write_text("picture_stills = 2\nallow_loopback = true\n")
+    result = CliRunner().invoke(main, ["--workspace", str(tmp_path), "run", "images"])
+    assert result.exit_code == 0
+    assert result.stderr.count("igtool[video]") == (0 if is_installed else 1)
+    with Lake(tmp_path / "data", writable=False) as lake:
+        assert [row["source"] for row in lake.rows("from media")] == ["keyframe" if is_installed else "download"]

@@ -37,7 +37,7 @@ class Missed:
 
 @dataclass
 class PictureFetcher:
-    """Fetches picture files. ``per_second``: requests to all hosts together.
+    """Fetches picture and video files, these with a client of their own. ``per_second``: to all hosts together.
 
     A host that asks for a pause (429), or breaks ``_STRIKES`` times in a row, is not asked again in this run.
     """
@@ -46,18 +46,26 @@ class PictureFetcher:
     per_second: float
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    video_client: Client | None = None
     _next: float = 0.0
     _strikes: Counter[str] = field(default_factory=Counter)
     _closed: dict[str, Missed] = field(default_factory=dict)
 
     def fetch(self, url: str) -> bytes | Missed:
         """The bytes at ``url``, or why there are none."""
+        return self._fetched(url, self.client, "image/*")
+
+    def fetch_video(self, url: str) -> bytes | Missed:
+        """The same for a video, at the same pace."""
+        return self._fetched(url, self.video_client or self.client, "video/*")
+
+    def _fetched(self, url: str, client: Client, accept: str) -> bytes | Missed:
         host = urlsplit(url).hostname or ""
         for attempt in range(_TRIES):
             if host in self._closed:
                 return self._closed[host]
             self._wait(_RETRY_WAIT_S if attempt else 0.0)
-            answer = self._asked(url, host)
+            answer = self._asked(url, host, client, accept)
             if isinstance(answer, bytes) or answer.outcome != "transient":
                 self._strikes[host] = 0
                 return answer
@@ -72,9 +80,9 @@ class PictureFetcher:
             self.sleep(pause)
         self._next = self.clock() + 1 / self.per_second
 
-    def _asked(self, url: str, host: str) -> bytes | Missed:
+    def _asked(self, url: str, host: str, client: Client, accept: str) -> bytes | Missed:
         try:
-            answer = self.client.get(url, {"Accept": "image/*"})
+            answer = client.get(url, {"Accept": accept})
         except NetworkError as error:
             return Missed("transient", "network", f"{host}: {error.__cause__ or 'no complete answer'}")
         except RefusedAnswer as refusal:

@@ -99,6 +99,7 @@ class ContentItem(msgspec.Struct, gc=False):
     play_count: int | None = None
     duration_s: float | None = None
     media_urls: list[str] | None = None
+    video_url: str | None = None
     is_declared: bool | None = None
 
 

@@ -20,8 +20,16 @@ Reason = Literal[
     "too-large-bytes",
     "too-many-pixels",
     "decompression-bomb",
+    "no-still",
+    "too-costly",
 ]
-"""Why bytes are not taken for a picture. ``truncated``: the end is missing, another download may bring it."""
+"""Why bytes are not taken for a picture. ``truncated``: the end is missing, another download may bring it.
+
+``no-still``: a video that shows nothing, or only black; ``too-costly``: one that takes too much time or memory.
+"""
+
+Container = Literal["mov", "matroska"]
+"""Of a video, as FFmpeg calls what reads it: MP4 and QuickTime, or Matroska and WebM."""
 
 READ: frozenset[PictureKind] = frozenset({"jpeg", "mpo", "png", "webp", "gif", "avif", "bmp"})
 
@@ -58,9 +66,12 @@ _DIB_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _TEXT = 1024
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<meta", b"<title", b"<!--")
 _MARK = b"\xef\xbb\xbf"
+_MATROSKA = b"\x1aE\xdf\xa3"
+_OLD_QUICKTIME = frozenset({b"moov", b"mdat", b"wide"})
+"""How a QuickTime file begins that does not tell its brand."""
+_CONTAINERS: dict[Container, str] = {"mov": "MP4 or QuickTime", "matroska": "Matroska or WebM"}
 _OTHERS = (
     (b"%PDF", "a PDF"),
-    (b"\x1aE\xdf\xa3", "a video (Matroska or WebM)"),
     (b"PK\x03\x04", "a zip archive"),
     (b"\x1f\x8b", "gzip-packed data"),
     (b"{", "JSON text"),
@@ -100,6 +111,15 @@ def sniff(data: bytes) -> PictureKind | None:
     return "svg" if text.startswith((b"<svg", b"<?xml")) and b"<svg" in text else None
 
 
+def video_container(data: bytes) -> Container | None:
+    """What holds the video that ``data`` begins as, never by its name; None for what begins as no video."""
+    if data.startswith(_MATROSKA):
+        return "matroska"
+    if data[4:8] == b"ftyp":
+        return None if _branded(data) else "mov"
+    return "mov" if data[4:8] in _OLD_QUICKTIME else None
+
+
 def readable(data: bytes) -> PictureKind:
     """The kind of ``data`` if it is one that is read. Raises NotAPicture saying what it is instead."""
     if not data:
@@ -128,7 +148,8 @@ def _other(data: bytes) -> NotAPicture:
     text = _text(data)
     if text.startswith(_HTML) or (text.startswith(b"<?xml") and b"<html" in text):
         return NotAPicture("html", "a web page came instead of a picture")
-    if data[4:8] == b"ftyp":
-        return NotAPicture("not-a-picture", "it is a video (MP4 or QuickTime)")
+    container = video_container(data)
+    if container is not None:
+        return NotAPicture("not-a-picture", f"it is a video ({_CONTAINERS[container]})")
     what = next((words for beginning, words in _OTHERS if text.startswith(beginning.lower())), "")
     return NotAPicture("not-a-picture", f"it is {what}" if what else "the bytes begin like no picture that is known")

@@ -42,6 +42,12 @@ def stored_form(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Stored:
     return _png(pixels) if content.is_lossless else _jpeg(pixels)
 
 
+def stored_still(pixels: Pixels) -> Stored:
+    """What is kept of a still of a video, in sRGB and upright: a JPEG of quality 92."""
+    need_packages()
+    return _jpeg(pixels)
+
+
 def _has_own_colours(content: Content) -> bool:
     """Whether dropping the colour profile would change colours."""
     mode = _MODES.get(content.channels, "RGB")

@@ -114,7 +114,7 @@ def _whole(top: Top) -> msgspec.Raw:
 
 SHAPES = (
     Shape("instagram/hikerapi_user", frozenset({"pk", "username"}), _user),
-    Shape("instagram/hikerapi_media", frozenset({"pk", "media_type", "taken_at"}), _media),
-    Shape("instagram/hikerapi_response", frozenset({"response"}), _response),
+    Shape("instagram/hikerapi_media", frozenset({"pk", "media_type", "taken_at"}), _media, version=2),
+    Shape("instagram/hikerapi_response", frozenset({"response"}), _response, version=2),
 )
 FAILURES = (exception,)

@@ -126,6 +126,7 @@ def _post(media: _Media, where: str, handle: str) -> ContentItem | Refused:
         comment_count=values.count(media.comments_count, flags),
         view_count=values.count(media.view_count, flags),
         media_urls=values.distinct([_picture(media), *map(_picture, children)]),
+        video_url=(media.media_url or None) if media.media_type == "VIDEO" else None,
     )
 
 
@@ -141,4 +142,4 @@ def _picture(media: _Child) -> str | None:
     return media.thumbnail_url or (None if media.media_type == "VIDEO" else media.media_url)
 
 
-SHAPES = (Shape("instagram/business_discovery", frozenset({"business_discovery"}), _read),)
+SHAPES = (Shape("instagram/business_discovery", frozenset({"business_discovery"}), _read, version=2),)

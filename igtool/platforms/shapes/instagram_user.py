@@ -73,6 +73,7 @@ class _Node(msgspec.Struct, gc=False):
     edge_liked_by: _Counted | None = None
     edge_media_to_comment: _Counted | None = None
     edge_media_to_parent_comment: _Counted | None = None
+    video_url: str | None = None
     video_view_count: Number = None
     video_play_count: Number = None
     video_duration: float | None = None
@@ -297,6 +298,7 @@ def _post(node: _Node, user_id: str) -> ContentItem:
         play_count=values.count(node.video_play_count, flags),
         duration_s=length_s(node.video_duration, flags),
         media_urls=_pictures(node),
+        video_url=node.video_url or None,
         is_declared=_declared(node),
     )
 
@@ -354,7 +356,7 @@ def _graphql(top: Top, answer: Answer) -> Parsed | None:
 
 
 SHAPES = (
-    Shape("instagram/web_profile_info", frozenset({"data"}), _data),
-    Shape("instagram/graphql_user", frozenset({"graphql"}), _graphql),
+    Shape("instagram/web_profile_info", frozenset({"data"}), _data, version=2),
+    Shape("instagram/graphql_user", frozenset({"graphql"}), _graphql, version=2),
 )
 FAILURES = (no_such_user,)

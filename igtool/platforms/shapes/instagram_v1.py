@@ -24,14 +24,16 @@ _BUSINESS = frozenset({2, 3})
 """``account_type``: 1 is a personal account, 2 a business, 3 a creator."""
 
 
-class _Picture(msgspec.Struct, gc=False):
+class _File(msgspec.Struct, gc=False):
+    """A picture or a video in one size."""
+
     url: str | None = None
 
 
 class _Sizes(msgspec.Struct, gc=False):
     """One picture in several sizes, the largest first."""
 
-    candidates: list[_Picture] | None = None
+    candidates: list[_File] | None = None
 
 
 class _Child(msgspec.Struct, gc=False):
@@ -77,7 +79,7 @@ class _Media(_Child, gc=False):
     play_count: Number = None
     ig_play_count: Number = None
     video_duration: float | None = None
-    video_versions: list[msgspec.Raw] | None = None
+    video_versions: list[_File] | None = None
     carousel_media: list[_Child] | None = None
     resources: list[_Child] | None = None
     is_paid_partnership: bool | None = None
@@ -115,7 +117,7 @@ class _User(msgspec.Struct, gc=False):
     account_type: int | None = None
     profile_pic_url: str | None = None
     profile_pic_url_hd: str | None = None
-    hd_profile_pic_url_info: _Picture | None = None
+    hd_profile_pic_url_info: _File | None = None
     public_email: str | None = None
 
 
@@ -285,6 +287,7 @@ def _post(media: _Media, where: str, owner: _Owner | None) -> ContentItem | Refu
         play_count=values.count(media.ig_play_count if media.play_count is None else media.play_count, flags),
         duration_s=length_s(media.video_duration, flags),
         media_urls=_pictures(media),
+        video_url=_video(media),
         is_declared=_declared(media),
     )
 
@@ -317,6 +320,11 @@ def _declared(media: _Media) -> bool | None:
     return values.either(media.is_paid_partnership, None if media.sponsor_tags is None else bool(media.sponsor_tags))
 
 
+def _video(media: _Media) -> str | None:
+    """The first file: the others are the same in other sizes."""
+    return next((one.url for one in media.video_versions or () if one.url), None)
+
+
 def _pictures(media: _Media) -> list[str]:
     """The largest size of each picture: the cover, then the children of a carousel."""
     children = (*(media.carousel_media or ()), *(media.resources or ()))
@@ -329,9 +337,9 @@ def _picture(one: _Child) -> str | None:
 
 
 SHAPES = (
-    Shape("instagram/v1_user", frozenset({"user"}), _profile),
-    Shape("instagram/v1_user_below_data", frozenset({"data"}), _profile_below_data),
-    Shape("instagram/v1_list", frozenset({"items"}), _list),
-    Shape("instagram/xdt_connection", frozenset({"data"}), _connection),
-    Shape("instagram/xdt_edges", frozenset({"edges", "page_info"}), _edges),
+    Shape("instagram/v1_user", frozenset({"user"}), _profile, version=2),
+    Shape("instagram/v1_user_below_data", frozenset({"data"}), _profile_below_data, version=2),
+    Shape("instagram/v1_list", frozenset({"items"}), _list, version=2),
+    Shape("instagram/xdt_connection", frozenset({"data"}), _connection, version=2),
+    Shape("instagram/xdt_edges", frozenset({"edges", "page_info"}), _edges, version=2),
 )

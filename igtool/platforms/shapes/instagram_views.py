@@ -94,7 +94,7 @@ def _shared_data(top: Top, answer: Answer) -> Parsed | None:
     return None
 
 
-_GRAPHQL_VIEW = Shape("instagram/graphql_view", frozenset({"graphql"}), _below_graphql)
+_GRAPHQL_VIEW = Shape("instagram/graphql_view", frozenset({"graphql"}), _below_graphql, version=2)
 _PAGES = (
     _GRAPHQL_VIEW,
     *(shape for shape in instagram_user.SHAPES if "graphql" in shape.keys),
@@ -104,6 +104,6 @@ _PAGES = (
 
 SHAPES = (
     _GRAPHQL_VIEW,
-    Shape("instagram/data_view", frozenset({"data"}), _below_data),
-    Shape("instagram/shared_data", frozenset({"entry_data"}), _shared_data),
+    Shape("instagram/data_view", frozenset({"data"}), _below_data, version=2),
+    Shape("instagram/shared_data", frozenset({"entry_data"}), _shared_data, version=2),
 )

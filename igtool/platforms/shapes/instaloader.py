@@ -92,4 +92,4 @@ def _filled(row: T, other: T) -> T:
     return row
 
 
-SHAPES = (Shape("instagram/instaloader", frozenset({"node", "instaloader"}), _read),)
+SHAPES = (Shape("instagram/instaloader", frozenset({"node", "instaloader"}), _read, version=2),)

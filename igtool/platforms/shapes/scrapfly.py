@@ -168,5 +168,7 @@ SHAPES = (
         "instagram/scrapfly_user", frozenset({"username", "followers", "follows", "bio", "profile_image"}), _read_user
     ),
     Shape("instagram/scrapfly_post", frozenset({"id", "shortcode", "captions", "likes", "taken_at"}), _read_post),
-    Shape("instagram/scrapfly_node", frozenset({"id", "shortcode", "taken_at", "image_versions2"}), _read_node),
+    Shape(
+        "instagram/scrapfly_node", frozenset({"id", "shortcode", "taken_at", "image_versions2"}), _read_node, version=2
+    ),
 )

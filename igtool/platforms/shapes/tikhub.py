@@ -54,5 +54,5 @@ def _candidates(raw: msgspec.Raw) -> Iterator[Top]:
         raw = layer["data"]
 
 
-SHAPES = (Shape("tikhub", frozenset({"data"}), _read),)
+SHAPES = (Shape("tikhub", frozenset({"data"}), _read, version=2),)
 FAILURES = (no_such_user,)
