@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from invented_people import Body, mirrored_pose
 
-from igtool.vision.body import BodyFacts, Ratio, body_facts
+from igtool.vision.body import BodyFacts, Ratio, body_facts, silhouette_of
 from igtool.vision.boxes import Box
 from igtool.vision.landmarks import Pose
 
 PICTURE = np.zeros((512, 512, 3), dtype=np.uint8)
-RATIOS = [field.name for field in fields(BodyFacts) if field.name != "unmeasured"]
+RATIOS = [field.name for field in fields(BodyFacts) if field.name not in ("silhouette", "unmeasured")]
 
 
 def measured(pose: Pose, *others: Box) -> BodyFacts:
@@ -42,8 +42,8 @@ def test_without_permission_nothing_is_looked_at() -> None:
 def test_known_proportions_are_measured() -> None:
     """The ratios of an invented body come out within one standard deviation, each with an error above 0."""
     facts = measured(Body().pose())
-    expected = {"shoulder_to_hip": 90 / 84, "waist_to_hip": 60 / 84, "waist_to_shoulder": 60 / 90}
-    expected["leg_to_trunk"] = 180 / 120
+    expected = {"shoulder_to_hip": 90 / 84, "waist_to_hip": 60 / 84}
+    expected["leg_to_torso"] = 180 / 120
     assert facts.unmeasured is None
     for name, value in expected.items():
         ratio: Ratio = getattr(facts, name)
@@ -59,9 +59,9 @@ def test_proportions_follow_the_body(shoulders: float, waist: float, hips: float
     facts = measured(body.pose())
     assert facts.unmeasured is None
     assert facts.waist_to_hip is not None
-    assert facts.leg_to_trunk is not None
+    assert facts.leg_to_torso is not None
     assert abs(facts.waist_to_hip.value - body.waist / body.hips) < max(facts.waist_to_hip.error, 0.04)
-    assert facts.leg_to_trunk.value == pytest.approx(leg / 120, abs=0.01)
+    assert facts.leg_to_torso.value == pytest.approx(leg / 120, abs=0.01)
     mirrored = measured(mirrored_pose(body.pose(), 512))
     for name in RATIOS:
         assert getattr(mirrored, name).value == pytest.approx(getattr(facts, name).value, abs=0.02)
@@ -76,9 +76,9 @@ def test_what_is_less_sure_has_a_larger_error() -> None:
     assert soft.waist_to_hip.value == pytest.approx(sharp.waist_to_hip.value, abs=0.05)
     pose = Body().pose()
     dim = measured(replace(pose, visibility=np.full(33, 0.82, dtype=np.float32)))
-    assert dim.leg_to_trunk is not None
-    assert sharp.leg_to_trunk is not None
-    assert dim.leg_to_trunk.error > sharp.leg_to_trunk.error
+    assert dim.leg_to_torso is not None
+    assert sharp.leg_to_torso is not None
+    assert dim.leg_to_torso.error > sharp.leg_to_torso.error
 
 
 def moved(**places: tuple[float, float]) -> Pose:
@@ -99,7 +99,7 @@ def hidden() -> Pose:
 
 
 def leaning() -> Pose:
-    """A body whose trunk is bent to the side."""
+    """A body whose torso is bent to the side."""
     pose = Body().pose()
     points = pose.points.copy()
     points[:23, 0] += 60
@@ -141,4 +141,31 @@ def test_no_outline_no_proportions() -> None:
 
 def test_height_and_lengths_are_not_told() -> None:
     """Only ratios are told: nothing has a length."""
-    assert RATIOS == ["shoulder_to_hip", "waist_to_hip", "waist_to_shoulder", "leg_to_trunk"]
+    assert RATIOS == ["shoulder_to_hip", "waist_to_hip", "leg_to_torso"]
+
+
+@pytest.mark.parametrize(
+    ("shoulders", "waist", "shape"),
+    [
+        ((1.0, 0.05), (0.95, 0.03), "straight"),
+        ((1.0, 0.05), (0.7, 0.03), "narrow_waist"),
+        ((1.5, 0.1), (0.7, 0.03), "wider_above"),
+        ((0.6, 0.1), (0.95, 0.03), "wider_below"),
+        ((1.25, 0.01), (0.95, 0.03), None),
+        ((1.0, 0.05), (0.8, 0.03), None),
+        ((1.0, 0.4), (0.95, 0.03), None),
+        ((1.0, 0.0), (0.95, 0.0), "straight"),
+    ],
+)
+def test_a_shape_is_told_where_it_is_sure(
+    shoulders: tuple[float, float], waist: tuple[float, float], shape: str | None
+) -> None:
+    """By its ratios; near a limit, or with large errors, there is none."""
+    assert silhouette_of(Ratio(*shoulders), Ratio(*waist)) == shape
+
+
+def test_a_mirrored_body_has_the_same_shape() -> None:
+    """And one that is not measured has none."""
+    body = Body(shoulders=60, waist=80, hips=110, arm_gap=70)
+    assert measured(body.pose()).silhouette == measured(mirrored_pose(body.pose(), 512)).silhouette == "wider_below"
+    assert measured(hidden()).silhouette is None

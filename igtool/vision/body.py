@@ -20,6 +20,8 @@ from igtool.vision.landmarks import Pose
 
 Unmeasured = Literal[
     "not_allowed",
+    "no_subject",
+    "no_pose",
     "cut_off",
     "hidden",
     "not_standing",
@@ -29,6 +31,9 @@ Unmeasured = Literal[
     "outline_unsure",
 ]
 
+Silhouette = Literal["straight", "wider_above", "wider_below", "narrow_waist"]
+"""What the ratios make of an outline, in words of geometry: see `silhouette_of`."""
+
 _SHOULDERS, _HIPS, _KNEES, _ANKLES = (11, 12), (23, 24), (25, 26), (27, 28)
 _NEEDED = (*_SHOULDERS, *_HIPS, *_KNEES, *_ANKLES)
 _ARMS = ((11, 13, 15, 19), (12, 14, 16, 20))
@@ -36,18 +41,22 @@ _ARMS = ((11, 13, 15, 19), (12, 14, 16, 20))
 _SEEN = 0.8
 _MOST_LEAN, _MOST_TURN = math.radians(12), math.radians(25)
 _STRAIGHT = math.radians(155)
-"""Of a knee, and between trunk and thigh."""
+"""Of a knee, and between torso and thigh."""
 _MOST_OVERLAP = 0.02
 _EDGE = (0.25, 0.75)
 """Of the outline's certainty: the pixels between are its soft edge."""
 _MOST_EDGE = 0.25
 """Of a width: an outline that is less sharp says nothing."""
 _ARM_DISTANCE = 0.06
-"""Of the trunk's length: an arm that is nearer to the edge of the trunk may be taken for it."""
+"""Of the torso's length: an arm that is nearer to the edge of the torso may be taken for it."""
 LANDMARK_ERROR = 0.09
-"""Standard deviation along a line of a visible shoulder, hip, knee or ankle, in lengths of the trunk: half of them are
+"""Standard deviation along a line of a visible shoulder, hip, knee or ankle, in lengths of the torso: half of them are
 within 0.11 of where people put them (benchmarks.vision_quality, part pose), and 0.11 / 1.18 is that of a normal error.
 """
+
+_WIDER = 1.25
+"""A width that is a quarter more than another, or is a quarter less where that is a quarter more."""
+_SURE = 0.75
 
 
 @dataclass(frozen=True)
@@ -63,13 +72,14 @@ class BodyFacts:
     """Proportions of one body, all None where ``unmeasured`` says why.
 
     ``shoulder_to_hip``: between the shoulder joints by the widest at the hips; ``waist_to_hip``: the narrowest between
-    ribs and hips by that; ``waist_to_shoulder``; ``leg_to_trunk``: hip to ankle by shoulder to hip.
+    ribs and hips by that; ``leg_to_torso``: hip to ankle by shoulder to hip. ``silhouette`` is None also where the
+    errors are too large for it.
     """
 
     shoulder_to_hip: Ratio | None = None
     waist_to_hip: Ratio | None = None
-    waist_to_shoulder: Ratio | None = None
-    leg_to_trunk: Ratio | None = None
+    leg_to_torso: Ratio | None = None
+    silhouette: Silhouette | None = None
     unmeasured: Unmeasured | None = None
 
 
@@ -100,18 +110,38 @@ def body_facts(pixels: Pixels, pose: Pose, others: Sequence[Rectangle] = (), *, 
     if why is not None:
         return BodyFacts(unmeasured=why)
     points = pose.region.inside(pose.points[:, :2]) * pose.outline.values.shape[0]
-    trunk = _trunk(points, pose.visibility)
-    waist = _width(pose.outline.values, points, trunk.value, (0.5, 0.95), widest=False)
-    hips = _width(pose.outline.values, points, trunk.value, (0.85, 1.2), widest=True)
+    torso = _torso(points, pose.visibility)
+    waist = _width(pose.outline.values, points, torso.value, (0.5, 0.95), widest=False)
+    hips = _width(pose.outline.values, points, torso.value, (0.85, 1.2), widest=True)
     if isinstance(waist, str) or isinstance(hips, str):
         return BodyFacts(unmeasured=waist if isinstance(waist, str) else hips if isinstance(hips, str) else None)
-    shoulders = _between(points, pose.visibility, *_SHOULDERS, trunk.value)
+    shoulders = _between(points, pose.visibility, *_SHOULDERS, torso.value).by(hips)
     return BodyFacts(
-        shoulder_to_hip=shoulders.by(hips),
+        shoulder_to_hip=shoulders,
         waist_to_hip=waist.by(hips),
-        waist_to_shoulder=waist.by(shoulders),
-        leg_to_trunk=_leg(points, pose.visibility, trunk.value).by(trunk),
+        leg_to_torso=_leg(points, pose.visibility, torso.value).by(torso),
+        silhouette=silhouette_of(shoulders, waist.by(hips)),
     )
+
+
+def silhouette_of(shoulder_to_hip: Ratio, waist_to_hip: Ratio) -> Silhouette | None:
+    """The shape for which three chances in four speak, if the errors are normal and independent; else None.
+
+    ``wider_above``: the shoulders are a quarter wider than the hips, or more; ``wider_below``: the hips are a quarter
+    wider than the shoulders; of what is neither, ``narrow_waist``: the hips are a quarter wider than the waist, and
+    ``straight``: they are not. The shoulders are measured between their joints, which lie inside the outline.
+    """
+    above = 1 - _chance_below(_WIDER, shoulder_to_hip)
+    below = _chance_below(1 / _WIDER, shoulder_to_hip)
+    narrow = _chance_below(1 / _WIDER, waist_to_hip)
+    even = 1 - above - below
+    chances: dict[Silhouette, float] = {"wider_above": above, "wider_below": below}
+    chances |= {"narrow_waist": even * narrow, "straight": even * (1 - narrow)}
+    return next((shape for shape, chance in chances.items() if chance >= _SURE), None)
+
+
+def _chance_below(limit: float, ratio: Ratio) -> float:
+    return (1 + math.erf((limit - ratio.value) / (max(ratio.error, 1e-6) * math.sqrt(2)))) / 2
 
 
 def _obstacle(pose: Pose, height: int, width: int, others: Iterable[Rectangle]) -> Unmeasured | None:
@@ -160,23 +190,23 @@ def _angle(first: Floats, middle: Floats, last: Floats) -> float:
     return math.acos(max(-1.0, min(1.0, float(one @ other) / scale))) if scale > 0 else 0.0
 
 
-def _between(points: Floats, visibility: Floats, first: int, second: int, trunk: float) -> _Length:
-    """From one landmark to another; each errs by `LANDMARK_ERROR` of the trunk, more where it is seen less surely."""
-    errors = [LANDMARK_ERROR * trunk / max(float(visibility[point]), 0.1) for point in (first, second)]
+def _between(points: Floats, visibility: Floats, first: int, second: int, torso: float) -> _Length:
+    """From one landmark to another; each errs by `LANDMARK_ERROR` of the torso, more where it is seen less surely."""
+    errors = [LANDMARK_ERROR * torso / max(float(visibility[point]), 0.1) for point in (first, second)]
     return _Length(float(np.hypot(*(points[first] - points[second]))), math.hypot(*errors))
 
 
-def _trunk(points: Floats, visibility: Floats) -> _Length:
+def _torso(points: Floats, visibility: Floats) -> _Length:
     """From the middle of the shoulders to the middle of the hips: the mean of both sides errs by half of both."""
     middle = float(np.hypot(*(points[list(_SHOULDERS)].mean(axis=0) - points[list(_HIPS)].mean(axis=0))))
     sides = [_between(points, visibility, _SHOULDERS[side], _HIPS[side], middle) for side in (0, 1)]
     return _Length(middle, math.hypot(*(side.error for side in sides)) / 2)
 
 
-def _leg(points: Floats, visibility: Floats, trunk: float) -> _Length:
+def _leg(points: Floats, visibility: Floats, torso: float) -> _Length:
     """From hip over knee to ankle, the mean of both legs."""
     parts = [
-        _between(points, visibility, first[side], second[side], trunk)
+        _between(points, visibility, first[side], second[side], torso)
         for side in (0, 1)
         for first, second in ((_HIPS, _KNEES), (_KNEES, _ANKLES))
     ]
@@ -184,15 +214,15 @@ def _leg(points: Floats, visibility: Floats, trunk: float) -> _Length:
 
 
 def _width(
-    outline: Floats, points: Floats, trunk: float, rows: tuple[float, float], *, widest: bool
+    outline: Floats, points: Floats, torso: float, rows: tuple[float, float], *, widest: bool
 ) -> _Length | Unmeasured:
-    """The widest or narrowest of the trunk between two heights, in trunks below the shoulders, with its soft edge.
+    """The widest or narrowest of the torso between two heights, in torsos below the shoulders, with its soft edge.
 
     ``arms_at_body``: an arm is so near that it may be a part of the width.
     """
     shoulders, hips = points[list(_SHOULDERS)].mean(axis=0), points[list(_HIPS)].mean(axis=0)
     found: list[tuple[float, float]] = []
-    for row in range(round(float(shoulders[1]) + rows[0] * trunk), round(float(shoulders[1]) + rows[1] * trunk) + 1):
+    for row in range(round(float(shoulders[1]) + rows[0] * torso), round(float(shoulders[1]) + rows[1] * torso) + 1):
         if not 0 <= row < outline.shape[0]:
             return "cut_off"
         middle = float(np.interp(row, [shoulders[1], hips[1]], [shoulders[0], hips[0]]))
@@ -200,7 +230,7 @@ def _width(
         if edges is None:
             return "outline_unsure"
         left, right, soft = edges
-        if any(left - _ARM_DISTANCE * trunk < x < right + _ARM_DISTANCE * trunk for x in _arms_at(points, row)):
+        if any(left - _ARM_DISTANCE * torso < x < right + _ARM_DISTANCE * torso for x in _arms_at(points, row)):
             return "arms_at_body"
         found.append((right - left, soft))
     if not found:
