@@ -261,6 +261,7 @@ def test_doctor_names_a_vocabulary_that_does_not_load(folder: Path) -> None:
     assert "[mood]: about must be one of" in vocabulary()["detail"]
 
 
+@pytest.mark.slow
 def test_a_reader_that_keeps_bytes_alive_is_told(call: Callable[..., Result], run: Run, folder: Path) -> None:
     """The tables are clean, files may not be: the exit code says to run the command again, and then they are."""
     grant(run)

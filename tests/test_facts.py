@@ -14,7 +14,7 @@ from invented_people import SIZE, SKIN, Body, head, mirrored_face, mirrored_outl
 from igtool.vision.boxes import Box, Pixels
 from igtool.vision.cielab import Colour, colour_of, distance, lab, lightness
 from igtool.vision.facts import Facts, Seen, face_of, facts_of, subject_of
-from igtool.vision.framing import brightness, framing_of, sharpness
+from igtool.vision.framing import brightness, chroma, framing_of, sharpness
 from igtool.vision.garments import garments_of
 from igtool.vision.hair import Hair, hair_of, head_region
 from igtool.vision.hair_tags import hair_tags
@@ -296,6 +296,14 @@ def test_sharpness_tells_blur() -> None:
     assert sharpness(mixed, Box(300, 0, 600, 300)) < 0.05 < sharpness(mixed, Box(0, 0, 300, 300))
 
 
+def test_chroma_tells_grey_from_colour() -> None:
+    """Grey of any lightness has none; saturated red as CIELAB has it."""
+    grey = np.linspace(0, 255, 9600).astype(np.uint8).reshape(100, 96, 1).repeat(3, axis=2)
+    assert chroma(grey) == pytest.approx(0, abs=0.02)
+    assert chroma(np.full((100, 70, 3), (255, 0, 0), np.uint8)) == pytest.approx(104.55, abs=0.1)
+    assert chroma(np.full((1, 1, 3), 90, np.uint8)) == pytest.approx(0, abs=0.02)
+
+
 def test_brightness_is_mean_lightness() -> None:
     """Black is 0, white is 1, the grey of L* 50 is half; a picture of one pixel has one too."""
     for value, expected in ((0, 0), (255, 1), (119, 0.5)):
@@ -386,6 +394,7 @@ def test_only_these_facts_are_told() -> None:
         "framing",
         "sharpness",
         "brightness",
+        "chroma",
         "hair",
         "hair_scores",
         "upper_garment",

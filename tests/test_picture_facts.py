@@ -60,7 +60,7 @@ class Onlooker(Eyes):
 def _facts(*, is_told: bool) -> Facts:
     hair = Colour(20.0, 8.0, 9.0, 0.5, 1.0) if is_told else None
     scores: Any = {"brunette": 0.7} if is_told else {}
-    return Facts(1, 1, "portrait", 0.9, 0.5, hair, scores, None, None)
+    return Facts(1, 1, "portrait", 0.9, 0.5, 20.0, hair, scores, None, None)
 
 
 class World:

@@ -21,9 +21,12 @@ from igtool.journal.models import ModelLedger
 from igtool.lake import Lake
 from igtool.lake_sql import quote
 from igtool.search.folder import discard
+from igtool.stages.body import Body
 from igtool.vocabulary.categories import TagVocabulary
 
-INFERRED = ("body_facts", "image_tags", "creator_tags", "creator_tag_history", "llm_answers", "search_log")
+INFERRED = (
+    "body_facts", "image_tags", "image_verdicts", "creator_tags", "creator_tag_history", "llm_answers", "search_log",
+)  # fmt: skip
 """Tables that hold what was inferred, or name it."""
 
 _IDS = """
@@ -34,7 +37,7 @@ _IDS = """
     union select creator_id from consents where account_id in (select unnest(?::varchar[]))
     union select creator_id from declarations where account_id in (select unnest(?::varchar[]))
 """
-SWEPT_AFTER = frozenset({"creator_links", "image_facts", "body_facts", "image_tags", "creator_tags"})
+SWEPT_AFTER = frozenset({"creator_links", "image_facts", "body_facts", "image_tags", "image_verdicts", "creator_tags"})
 """Who writes any of these has it swept afterwards."""
 
 _READS = SWEPT_AFTER | {"consents", "declarations", "reviews"}
@@ -174,11 +177,19 @@ def _swept(lake: Lake, vocabulary: TagVocabulary) -> dict[str, int]:
     lake.execute(ADULTS)
     removed = {}
     for table, condition in unfounded(vocabulary):
+        if table == "body_facts":
+            _forget_measuring(lake, condition)
         if count := _delete(lake, table, condition):
             removed[table] = count
     if count := _forget_searches(lake, vocabulary):
         removed["search_log"] = count
     return removed
+
+
+def _forget_measuring(lake: Lake, condition: str) -> None:
+    """What goes is measured again if it may be later: that it was done is forgotten too."""
+    gone = f"select t.creator_id from body_facts t where {condition}"
+    lake.execute(f"delete from stage_rows where stage = ? and item_id in ({gone})", (Body.name,))
 
 
 def _delete(lake: Lake, table: str, condition: str, parameters: Sequence[object] = ()) -> int:

@@ -17,8 +17,9 @@ _TAGGED = """
     exists (select 1 from image_tags i where i.creator_id = t.creator_id and i.category = t.category {same_tag})
 """
 _OWN_WORD = """
-    exists (select 1 from reviews r where r.creator_id = t.creator_id and r.category = t.category
-            and r.is_own_correction and coalesce(r.corrected_tag, r.tag) = t.tag)
+    exists (select 1 from reviews r left join creator_forwards f using (creator_id)
+            where coalesce(f.survivor_id, r.creator_id) = t.creator_id and r.category = t.category
+            and r.is_own_correction {same_tag})
 """
 
 
@@ -34,17 +35,20 @@ def unfounded(vocabulary: TagVocabulary) -> Iterator[tuple[str, str]]:
     measured = [one.slug for one in categories if one.facts == "body_facts"]
     agreed = _is_standing("t.creator_id", _among("s.category", measured))
     yield "body_facts", f"not {agreed} or {_verdict('t.sha256')} is distinct from false"
-    yield "image_tags", _unfounded_tag("t.category", "t.creator_id", "t.sha256", free, personal)
+    for table in ("image_tags", "image_verdicts"):
+        yield table, _unfounded_tag("t.category", "t.creator_id", "t.sha256", free, personal)
     kind, item = f"substr(t.kind, {len(ANSWER_KIND) + 1})", "string_split(t.item_id, '|')"
     asked = _unfounded_tag(kind, f"{item}[1]", f"{item}[2]", free, personal)
     yield "llm_answers", f"starts_with(t.kind, {literal(ANSWER_KIND)}) and {asked}"
     is_free, is_personal = _among("t.category", free), _among("t.category", personal)
     agreed = _is_standing("t.creator_id", "s.category = t.category")
     adult = _is_adult("t.creator_id")
-    unseen = f"{is_personal} and not {_TAGGED.format(same_tag='and i.tag = t.tag')} and not {_OWN_WORD}"
+    own = _OWN_WORD.format(same_tag="and coalesce(r.corrected_tag, r.tag) = t.tag")
+    unseen = f"{is_personal} and not {_TAGGED.format(same_tag='and i.tag = t.tag')} and not {own}"
     said = f"{is_free} and {adult} and t.model_used is null"
     yield "creator_tags", f"not {is_free} and not {agreed} or {unseen} and not ({said})"
-    unseen = f"{is_personal} and not {_TAGGED.format(same_tag='')} and not {adult}"
+    own = _OWN_WORD.format(same_tag="")
+    unseen = f"{is_personal} and not {_TAGGED.format(same_tag='')} and not {own} and not {adult}"
     yield "creator_tag_history", f"not {is_free} and not {agreed} or {unseen}"
 
 

@@ -60,6 +60,7 @@ TABLES = (
         said_at TIMESTAMPTZ -- when
         raw_data JSON -- whatever else the source told
         source VARCHAR -- file, list or service it came from
+        tenant_id VARCHAR -- whose it is: nobody else is shown it; NULL and `local`: of the command line and Python
         """,
     ),
     table(

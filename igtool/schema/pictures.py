@@ -10,12 +10,12 @@ TABLES = (
         "A picture of an account, or a still of one of its videos, and what became of it.",
         "media_id",
         """
-        media_id VARCHAR -- content_id/position; of a picture from a folder folder:account_id/sha256 of the file
+        media_id VARCHAR -- content_id/position, of stills content_id/video/position; else folder:account_id/sha256
         account_id VARCHAR -- the account it is of
-        content_id VARCHAR -- the content item it is of; NULL for a picture from a folder
+        content_id VARCHAR -- the content item it is of; NULL for what is from a folder
         position BIGINT -- place in the item, from 0; of stills their order
-        source_url VARCHAR -- where it was asked for; NULL for a picture from a folder
-        source VARCHAR -- download, folder, keyframe
+        source_url VARCHAR -- where it was asked for; NULL for what is from a folder
+        source VARCHAR -- download, folder, keyframe (a still of a video)
         sha256 VARCHAR -- of the stored file, which is named so in cache/images; NULL when none is stored
         outcome VARCHAR -- stored, duplicate, refused, or an outcome of HTTP: not_found, blocked, transient, …
         reason VARCHAR -- slug: why it was refused or could not be had; NULL when it is stored
@@ -40,6 +40,7 @@ TABLES = (
         faces_count BIGINT -- faces that were found; nothing tells whose
         sharpness DOUBLE -- 0 to 1: below .5 is blurred (igtool.vision.framing)
         brightness DOUBLE -- mean lightness, 0-1
+        chroma DOUBLE -- mean distance from grey (CIELAB); of a black-and-white picture below 4
         framing VARCHAR -- close_up, portrait, half_body, three_quarter, full_body, none (nobody in it)
         hair FLOAT[] -- L*, a* and b* (CIELAB, D65) of the hair of the one person whom the picture is about
         hair_scores JSON -- what that says for each tag of hair, 0-1
@@ -65,7 +66,7 @@ TABLES = (
         waist_to_hip_error DOUBLE -- its standard error
         leg_to_torso DOUBLE -- length of the legs over that of the torso
         leg_to_torso_error DOUBLE -- its standard error
-        silhouette VARCHAR -- shape of the outline; NULL where the proportions are
+        silhouette VARCHAR -- straight, wider_above, wider_below, narrow_waist; NULL where that is not sure
         reason VARCHAR -- slug: why nothing could be measured; NULL when something was
         models VARCHAR[] -- what measured
         analysis_version BIGINT -- version of the code that measured
@@ -93,14 +94,33 @@ TABLES = (
         sha256 VARCHAR -- the picture
         category VARCHAR -- category of the vocabulary, for example hair
         tag VARCHAR -- value within the category, for example blonde
-        score DOUBLE -- what the method gave, not calibrated
-        confidence_score DOUBLE -- calibrated
+        score DOUBLE -- what the method gave, not calibrated; NULL where only a person saw it
+        first_confidence DOUBLE -- calibrated, before a vision model or a person spoke
+        is_unsure BOOLEAN -- it was then neither sure nor surely not, or another tag spoke against it
+        confidence_score DOUBLE -- calibrated; 1 or 0 once a person spoke
         method VARCHAR -- zero_shot, rule, both, model (a vision-language model), person
         model_used VARCHAR -- model files or provider; NULL for a person
         reasoning VARCHAR -- why, in words
-        state VARCHAR -- assigned, asked (a model was asked), waiting (for a person), refused
+        state VARCHAR -- assigned, waiting (for a person), refused
+        approved_by VARCHAR -- person who approved it; NULL if nobody did
         analysis_version BIGINT -- version of the rules that made it
         analyzed_at TIMESTAMPTZ -- when
+        """,
+    ),
+    table(
+        "image_verdicts",
+        "What a vision-language model said of tags that were not sure.",
+        "item_id",
+        """
+        item_id VARCHAR -- creator_id|sha256|category
+        creator_id VARCHAR -- the creator
+        sha256 VARCHAR -- the picture
+        category VARCHAR -- category of the vocabulary
+        confidences JSON -- how sure the model is of each tag that it was asked about, 0-1
+        reasoning VARCHAR -- why, in its words
+        model_used VARCHAR -- provider and model
+        answer_id VARCHAR -- its answer, in `llm_answers`
+        answered_at TIMESTAMPTZ -- when
         """,
     ),
     table(

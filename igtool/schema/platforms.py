@@ -101,6 +101,7 @@ TABLES = (
         play_count BIGINT -- plays, where the platform tells them apart from views
         duration_s DOUBLE -- length of a video in seconds
         media_urls VARCHAR[] -- pictures or thumbnails
+        video_url VARCHAR -- address of the file of a video; NULL where it is none, or the answer names no file
         is_sponsored BOOLEAN -- marked as advertising by the platform or by a tag
         language VARCHAR -- ISO 639-1 code of the text, by identification
         flags VARCHAR[] -- what was odd in the payload, as slugs

@@ -17,6 +17,8 @@ from igtool.llms.questions import Question, Result
 from igtool.pictures.gathering import PictureDesk
 from igtool.schema import written
 from igtool.vision.looking import Eyes
+from igtool.vision.tower import Tower
+from igtool.vocabulary.categories import Category
 
 Row = dict[str, Any]
 
@@ -60,6 +62,20 @@ class Output:
 
 
 @dataclass(frozen=True)
+class PictureAsk:
+    """Asks a vision-language model about pictures.
+
+    ``name``: the provider and its model, as ``provider:model``. ``ask``: what came of each question, in order; None
+    for one that was not asked. ``may_ask``: whether the tags of a category may be asked of this model: those that need
+    consent only of one on this machine, and a question about them raises ConfigError elsewhere.
+    """
+
+    name: str
+    ask: Callable[[Sequence[Question]], list[Result]]
+    may_ask: Callable[[Category], bool]
+
+
+@dataclass(frozen=True)
 class Context:
     """What a stage may use besides its batch."""
 
@@ -71,6 +87,10 @@ class Context:
     """Fetches and keeps pictures; None where none are to be had."""
     eyes: Callable[[], Eyes] | None = None
     """Opens the models that look at pictures; None without them."""
+    tower: Callable[[], Tower] | None = None
+    """Opens the image encoder; None without one."""
+    ask_about_pictures: PictureAsk | None = None
+    """Asks a vision-language model; None without one."""
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from igtool.insights.question import Reading, question_about
 from igtool.llms.questions import Answered, Result, Unusable
 from igtool.stages.base import BatchStage, Context, Output, Reject, Row
 
-_CHARACTERS = 20_000
+CHARACTERS = 20_000
 """Of a conversation that are read at all."""
-_SURE, _HEAD = "sure", "head"
+SURE, HEAD = "sure", "head"
 """Marks of rows that the head made alone: sure of itself, or not."""
 _HEAD_SHARE = 0.4
 """What the head's probabilities count beside a language model's word: set by judgement, not measured."""
@@ -68,7 +68,7 @@ class Insights(BatchStage):
     Options: ClassVar[type] = InsightsOptions
     keys = "select conversation_id as item_id, md5(coalesce(text, '')) as fingerprint from conversations"
     rows = f"""
-        select conversation_id as item_id, left(coalesce(text, ''), {_CHARACTERS}) as text
+        select conversation_id as item_id, left(coalesce(text, ''), {CHARACTERS}) as text
         from conversations semi join batch on conversation_id = item_id
         order by item_id
     """
@@ -82,7 +82,7 @@ class Insights(BatchStage):
         """With a model, what it read is current, and what it need not read."""
         if self.reader is None:
             return None
-        return frozenset({self.reader.variant} | (set() if self.reader.always else {_SURE}))
+        return frozenset({self.reader.variant} | (set() if self.reader.always else {SURE}))
 
     def process(self, batch: pa.Table, context: Context) -> Output:
         """One row a conversation; with a language model that cannot be asked now, those it is needed for wait."""
@@ -127,7 +127,7 @@ class Insights(BatchStage):
         rows = output.tables["insights"]
         assert isinstance(rows, list)  # noqa: S101 - made above
         row = _row(item_id, insight, encoder.model)
-        output.variants[item_id] = _SURE if self._is_sure(insight) or not insight.confidence else _HEAD
+        output.variants[item_id] = SURE if self._is_sure(insight) or not insight.confidence else HEAD
         if self.reader is not None and read is not None:
             output.variants[item_id] = self.reader.variant
         if isinstance(result, Answered) and self.reader is not None:

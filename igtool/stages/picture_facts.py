@@ -30,7 +30,7 @@ class PictureFacts(BatchStage):
     """
 
     name: ClassVar[str] = "picture_facts"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("media", "creator_links", "consents", "declarations")
     writes: ClassVar[tuple[str, ...]] = ("image_facts",)
     key: ClassVar[str] = "sha256"
@@ -82,6 +82,7 @@ def _row(sha256: str, look: Look) -> Row:
         "faces_count": facts.faces_count,
         "sharpness": facts.sharpness,
         "brightness": facts.brightness,
+        "chroma": facts.chroma,
         "framing": facts.framing,
         "hair": _lab(facts.hair),
         "hair_scores": json.dumps(scores) if scores else None,

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from igtool.vision.boxes import Pixels, Rectangle, area
 from igtool.vision.cielab import Colour
-from igtool.vision.framing import Framing, brightness, framing_of, sharpness
+from igtool.vision.framing import Framing, brightness, chroma, framing_of, sharpness
 from igtool.vision.garments import Garments, garments_of
 from igtool.vision.hair import Hair, hair_of
 from igtool.vision.hair_tags import HairTag, hair_tags
@@ -25,9 +25,9 @@ _STANDS_OUT = 3.0
 class Facts:
     """The measured facts of one picture; all are of the class ``open``.
 
-    ``sharpness`` and ``brightness`` are 0 to 1 (`igtool.vision.framing` tells the scales). Colours are in CIELAB, of
-    the subject only, and None where there is no one subject or the colour is not sure; ``hair_scores`` is what the
-    hair's colour says for each tag.
+    ``sharpness`` and ``brightness`` are 0 to 1, ``chroma`` from 0 (scales: `igtool.vision.framing`). Colours are in
+    CIELAB, of the subject only, and None where there is no one subject or the colour is not sure; ``hair_scores`` is
+    what the hair's colour says for each tag.
     """
 
     people_count: int
@@ -35,6 +35,7 @@ class Facts:
     framing: Framing
     sharpness: float
     brightness: float
+    chroma: float
     hair: Colour | None
     hair_scores: dict[HairTag, float]
     upper_garment: Colour | None
@@ -98,6 +99,7 @@ def facts_of(
         framing=framing,
         sharpness=sharpness(pixels, largest),
         brightness=brightness(pixels),
+        chroma=chroma(pixels),
         hair=hair.colour,
         hair_scores=hair_tags(hair),
         upper_garment=garments.upper,

@@ -1,4 +1,4 @@
-"""How much of a person a picture shows, and how sharp and bright it is."""
+"""How much of a person a picture shows, and how sharp, bright and colourful it is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from igtool.vision.boxes import Floats, Pixels, Rectangle
-from igtool.vision.cielab import lightness
+from igtool.vision.cielab import lab, lightness
 from igtool.vision.landmarks import Face, Pose
 
 Framing = Literal["full_body", "three_quarter", "half_body", "portrait", "close_up", "none"]
@@ -87,3 +87,10 @@ def brightness(pixels: Pixels) -> float:
     step = 4 if min(pixels.shape[:2]) >= 64 else 1
     shown: Floats = lightness(pixels[::step, ::step])
     return round(float(shown.mean()) / 100, 4)
+
+
+def chroma(pixels: Pixels) -> float:
+    """How colourful the picture is on the whole: mean distance from grey (CIELAB) of every eighth pixel each way."""
+    step = 8 if min(pixels.shape[:2]) >= 64 else 1
+    colours = lab(pixels[::step, ::step])
+    return round(float(np.hypot(colours[..., 1], colours[..., 2]).mean()), 2)

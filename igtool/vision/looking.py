@@ -12,9 +12,10 @@ from igtool import models
 from igtool.errors import ConfigError
 from igtool.model_entries import RECOMMENDED
 from igtool.vision.age import AgeCheck, picture_verdict
+from igtool.vision.body import BodyFacts, body_facts
 from igtool.vision.boxes import Box, Pixels, area
 from igtool.vision.detector import DetectorOptions, PersonDetector
-from igtool.vision.facts import Facts, Seen, face_of, facts_of
+from igtool.vision.facts import Facts, Seen, face_of, facts_of, subject_of
 from igtool.vision.hair import head_box
 from igtool.vision.kinds import NotAPicture
 from igtool.vision.landmarks import Face, FaceDetector, PoseEstimator, Silhouette
@@ -74,6 +75,21 @@ class Eyes:
         people = self._detector.detect(pictures)
         return list(self._pool.map(self._look, pictures, people, are_adults))
 
+    def bodies(self, pictures: Sequence[Pixels], *, allowed: bool) -> list[BodyFacts]:
+        """The proportions of the one person whom each of ``pictures`` is about; nothing is looked at if not allowed."""
+        if allowed is not True:
+            return [BodyFacts(unmeasured="not_allowed") for _ in pictures]
+        return list(self._pool.map(self._body, pictures, self._detector.detect(pictures)))
+
+    def _body(self, pixels: Pixels, people: list[Box]) -> BodyFacts:
+        subject = subject_of(people)
+        if subject is None:
+            return BodyFacts(unmeasured="no_subject")
+        pose = self._poses.estimate(pixels, subject)
+        if pose is None:
+            return BodyFacts(unmeasured="no_pose")
+        return body_facts(pixels, pose, [one for one in people if one is not subject], allowed=True)
+
     def _look(self, pixels: Pixels, people: list[Box], is_adult: bool) -> Look:
         faces = self._faces.detect(pixels, people)
         verdict = self._verdict(pixels, faces, max(len(people), len(faces)))
@@ -119,6 +135,15 @@ def installed(folder: Path) -> list[str]:
     with suppress(ConfigError):
         found.append(models.usable(RECOMMENDED, folder, "age"))
     return sorted(f"{model.name}+{(model.sha256 or 'unknown')[:_SHA_DIGITS]}" for model in found)
+
+
+def has_age_check(folder: Path) -> bool:
+    """Whether an estimator of age is installed: without one no picture with people has a verdict."""
+    try:
+        models.usable(RECOMMENDED, folder, "age")
+    except ConfigError:
+        return False
+    return True
 
 
 def _age_check(folder: Path, device: Wish, threads: int) -> AgeCheck | None:

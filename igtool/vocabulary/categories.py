@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Literal
 
 from igtool.errors import UsageError
@@ -89,8 +90,8 @@ class TagVocabulary:
     """SHA-256 of all files."""
     guarded: Guarded = field(repr=False)
 
-    @property
-    def tags(self) -> dict[Key, Tag]:
+    @cached_property
+    def tags(self) -> Mapping[Key, Tag]:
         """Every tag by category and slug."""
         return {tag.key: tag for category in self.categories.values() for tag in category.tags.values()}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -85,6 +85,12 @@ class Guarded:
                 phrases.setdefault("".join(parts), _Phrase(Found(category, word), len(parts)))
         beside = {plain(word): Found(category, word) for category, listed in of_people.items() for word in listed}
         return cls(phrases, beside, frozenset(map(plain, people)), frozenset(map(plain, between)))
+
+    def without(self, category: str) -> Guarded:
+        """The same but for the words of ``category``."""
+        phrases = {joined: one for joined, one in self.phrases.items() if one.found.category != category}
+        beside = {word: one for word, one in self.of_people.items() if one.category != category}
+        return replace(self, phrases=phrases, of_people=beside)
 
     @cached_property
     def _longest(self) -> int:

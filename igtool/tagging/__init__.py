@@ -1,0 +1,1 @@
+"""From what is seen in pictures to tags of creators: scores, thresholds, conflicts, what models and people say."""
