@@ -5,15 +5,20 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from igtool.errors import IgtoolError, LockedError, StorageError
+from igtool.errors import IgtoolError, LockedError, StorageError, UsageError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_BRIEFLY = " briefly"
+_PATIENCE_S = 10.0
+"""Longer than any brief holder takes."""
+_LOOK_S = 0.02
 
 
 def storage_error(error: OSError, path: Path | str) -> IgtoolError:
@@ -24,6 +29,20 @@ def storage_error(error: OSError, path: Path | str) -> IgtoolError:
     if error.errno in _FORBIDDEN:
         return StorageError(f"no permission for {name}: check its owner and mode, then run the same command again")
     return StorageError(f"cannot use {name}: {error.strerror or error}")
+
+
+def read_whole(path: Path, most_mb: int) -> bytes:
+    """The bytes of a file that a user names. Raises UsageError for one that is not there or larger, StorageError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(most_mb * 1_000_000 + 1)
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {path}") from error
+    except OSError as error:
+        raise storage_error(error, path) from error
+    if len(data) > most_mb * 1_000_000:
+        raise UsageError(f"{path} is larger than {most_mb} MB, and no more is read")
+    return data
 
 
 @contextmanager
@@ -61,26 +80,36 @@ class WriterLock:
     """The right to write to a store, held by one process until it releases it or dies.
 
     An OS lock (flock): nothing is left behind by a crash. The file holds the process id for the message.
+    ``briefly``: it is held for a moment only, which others wait for instead of giving up.
     """
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, path: Path, what: str, *, briefly: bool = False) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+")
         except OSError as error:
             raise storage_error(error, path) from error
+        ends = time.monotonic() + _PATIENCE_S
+        while (holder := self._taken()) is not None:
+            if not holder.endswith(_BRIEFLY) or time.monotonic() > ends:
+                self._file.close()
+                pid = holder.removesuffix(_BRIEFLY)
+                raise LockedError(
+                    f"{what} is being written by process {pid}: wait until it is done, or stop it (kill {pid})"
+                )
+            time.sleep(_LOOK_S)
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}{_BRIEFLY if briefly else ''}")
+        self._file.flush()
+
+    def _taken(self) -> str | None:
+        """None where the lock is ours now; else what its holder wrote of itself."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        except BlockingIOError:
             self._file.seek(0)
-            holder = self._file.read().strip() or "unknown"
-            self._file.close()
-            raise LockedError(
-                f"{what} is being written by process {holder}: wait until it is done, or stop it (kill {holder})"
-            ) from error
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
+            return self._file.read().strip() or "unknown"
+        return None
 
     def release(self) -> None:
         """Let another process write."""
