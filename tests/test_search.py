@@ -106,7 +106,7 @@ def test_any_weights_sum_and_stay_within_one(rows: list[tuple[float, ...]], numb
 
 def test_missing_fields_give_their_weight_to_the_rest() -> None:
     """A creator with full marks in all it has scores 1, whichever fields it lacks; absent fields contribute 0."""
-    full = {name: np.ones(3) for name in PARTS}
+    full = {name: np.ones(3) for name in PARTS} | {"image": np.full(3, np.nan)}
     full["yt_bio"] = np.array([1, np.nan, np.nan])
     full["yt_content"] = np.array([1, np.nan, np.nan])
     full["ig_bio"] = full["ig_captions"] = np.array([1, 1, np.nan])
@@ -114,6 +114,8 @@ def test_missing_fields_give_their_weight_to_the_rest() -> None:
     assert final == pytest.approx([1, 1, 1], abs=1e-5)
     assert parts["ig_bio"] == pytest.approx([0.125, 0.25, 0])
     assert parts["keyword"] == pytest.approx([0.35, 0.35, 0.7])
+    parts, final = combine(full | {"image": np.zeros(3)}, Weights(vectors=0, keyword=0.5, quality=0, image=0.5))
+    assert final == pytest.approx([0.5, 0.5, 0.5])
 
 
 def test_quality_is_the_mean_of_what_is_known() -> None:

@@ -246,7 +246,7 @@ def test_searches_can_stay_unnoted(there: Path, monkeypatch: pytest.MonkeyPatch)
     with Journal(there / "cache", writable=False) as journal:
         assert journal.searches() == []
     monkeypatch.setenv("IGTOOL_SEARCH_LOG", "true")
-    monkeypatch.setattr(Journal, "note_search", _refuse)
+    monkeypatch.setattr(Journal, "note_searches", _refuse)
     shown = call(there, "search", "trains")
     assert shown.exit_code == 0
     assert "not noted" in shown.stderr

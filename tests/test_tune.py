@@ -33,7 +33,7 @@ def judged(count: int, *, telling: str) -> list[Judged]:
     random = np.random.default_rng(4)
     made = []
     for number in range(count):
-        inputs = {name: random.random(60) for name in PARTS}
+        inputs = {name: random.random(60) for name in PARTS} | {"image": np.full(60, np.nan)}
         made.append(Judged(f"q{number}", inputs, (inputs[telling] > 0.9).astype(float)))
     return made
 

@@ -16,8 +16,9 @@ class Query:
     """What is asked: free ``text``, ``filters``, at most ``limit`` results in the order of ``sort``.
 
     Filters are also read out of the text, unless ``literal``; ``filters`` goes before them. ``like`` is a text, or a
-    creator (``@handle``), that results are to be near in meaning. ``hidden`` creators never appear; ``members`` gives
-    the creators of each list that ``filters.lists`` may name, ``noted`` those that ``filters.note`` speaks of.
+    creator (``@handle``), that results are to be near in meaning; ``alike`` tells how near in style the pictures of
+    each creator are to one that was given, 0-1. ``hidden`` creators never appear; ``members`` gives the creators of
+    each list that ``filters.lists`` may name, ``noted`` those that ``filters.note`` speaks of.
     """
 
     text: str = ""
@@ -30,6 +31,7 @@ class Query:
     hidden: Collection[str] = ()
     members: Mapping[str, Collection[str]] = field(default_factory=dict)
     noted: Collection[str] = ()
+    alike: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -101,8 +101,8 @@ class Filters:
         }
         return replace(
             self,
-            platform=self.platform and _one_of("platform", self.platform, known, PLATFORM_WORDS),
-            activity=self.activity and _one_of("activity", self.activity, {"activity": ACTIVITY}, {}),
+            platform=None if self.platform is None else _one_of("platform", self.platform, known, PLATFORM_WORDS),
+            activity=None if self.activity is None else _one_of("activity", self.activity, {"activity": ACTIVITY}, {}),
             match=_one_of("match", self.match, {"match": ("all", "any")}, {}),
             **chosen,
         )

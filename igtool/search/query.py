@@ -41,20 +41,25 @@ SCORE_ALL = 3_000
 LOGGED = 100
 """Best candidates that a search remembers for learning weights."""
 SORTS = ("relevance", "quality", "followers", "growth")
+_ALIKE_IN = (*VECTOR_FIELDS, "image")
 _ALIKE = {"ig_bio": "yt_bio", "yt_bio": "ig_bio", "ig_captions": "yt_content", "yt_content": "ig_captions"}
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """The question as each leg asks it: the keyword leg not at all if it asks nothing; vectors by field."""
+    """The question as each leg asks it: the keyword leg not at all if it asks nothing; vectors by field.
+
+    ``alike``: how near every row is in style to a picture, None where none was given.
+    """
 
     keywords: KeywordQuery
     vectors: dict[str, Vector]
     left_out: Rows
+    alike: Numbers | None = None
 
     @property
     def asks(self) -> bool:
-        return self.keywords.asks or bool(self.vectors)
+        return self.keywords.asks or bool(self.vectors) or self.alike is not None
 
 
 class Index:
@@ -140,6 +145,10 @@ class Index:
         return known
 
     def _asked(self, text: str, query: Query, encoder: Encoder | None) -> _Asked:
+        asked = self._asked_in_words(text, query, encoder)
+        return asked if query.alike is None else replace(asked, alike=self.columns.by_creator(query.alike))
+
+    def _asked_in_words(self, text: str, query: Query, encoder: Encoder | None) -> _Asked:
         none = np.empty(0, dtype=np.int64)
         keywords = self.keywords.query(text)
         if query.like is not None and query.like.startswith("@"):
@@ -186,6 +195,8 @@ class Index:
         if query.hidden:
             allowed[self.columns.rows_of(query.hidden)] = False
         allowed[asked.left_out] = False
+        if asked.alike is not None and not asked.keywords.asks and not asked.vectors:
+            allowed &= asked.alike > 0
         return self.keywords.with_phrases(asked.keywords, allowed)
 
     def _notes(self, query: Query, wanted: Filters, asked: _Asked, *, found: bool) -> list[str]:
@@ -217,6 +228,8 @@ class Index:
                 *(partial(_nearest, self.legs[name], vector, allowed, k) for name, vector in asked.vectors.items()),
             ]
         )
+        if asked.alike is not None:
+            found.append(_best(asked.alike, np.flatnonzero(allowed), k))
         if query.sort != "relevance":
             matching = self.keywords.matching(asked.keywords)
             found.append(matching[allowed[matching]])
@@ -253,6 +266,8 @@ class Index:
         nothing = np.full(len(rows), np.nan)
         inputs = dict.fromkeys(PARTS, nothing)
         inputs["quality"] = self._quality[rows]
+        if asked.alike is not None:
+            inputs["image"] = asked.alike[rows]
         cosines = [
             lambda leg=self.legs[name], vector=vector: leg.exact(vector, rows) for name, vector in asked.vectors.items()
         ]
@@ -299,7 +314,7 @@ class Index:
                     name=creator["name"],
                     final_score=sum(parts.values()),
                     parts=parts,
-                    reasons=reasons({name: inputs[name] or 0.0 for name in VECTOR_FIELDS}, words[row], numbers),
+                    reasons=reasons({name: inputs[name] or 0.0 for name in _ALIKE_IN}, words[row], numbers),
                     data_age_days=age_days(creator["observed_at"], now),
                     platforms=creator["platforms"] or [],
                     followers_count=creator["followers_count"],

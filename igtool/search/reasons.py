@@ -12,6 +12,7 @@ _FIELD_WORDS = {
     "ig_captions": "Instagram captions are",
     "yt_bio": "YouTube description is",
     "yt_content": "YouTube videos are",
+    "image": "pictures are",
 }
 _TEXT_WORDS = {
     "handle": "the handle",
@@ -39,7 +40,7 @@ def reasons(similarity: Mapping[str, float], words: Mapping[str, list[str]], num
     close = sorted((name for name in similarity if similarity[name] >= 0.25), key=lambda n: -similarity[n])
     for name in close:
         very = "very close" if similarity[name] >= 0.6 else "close"
-        said.append(f"{_FIELD_WORDS[name]} {very} in meaning")
+        said.append(f"{_FIELD_WORDS[name]} {very} in {'style' if name == 'image' else 'meaning'}")
     if facts := _facts(numbers):
         said.append(facts)
     return said

@@ -1,7 +1,8 @@
 """How a result is scored: every input on 0-1 by a fixed function, weighted, and shown as parts that add up.
 
-``final = keyword·α + Σ field·β·w + quality·γ`` (DESIGN §6). A field the creator lacks is left out and the other
-fields share its weight; where keyword, vectors or quality as a whole are missing, the rest shares theirs.
+``final = keyword·α + Σ field·β·w + quality·γ`` (DESIGN §6), and ``image·δ`` where a picture was given. A field that
+the creator lacks is left out and the other fields share its weight; where keyword, vectors, image or quality as a whole
+are missing, the rest shares theirs.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from igtool.search.filters import ACTIVE_DAYS, SLOWING_DAYS
 Numbers = NDArray[np.float64]
 
 VECTOR_FIELDS = ("ig_bio", "ig_captions", "yt_bio", "yt_content")
-PARTS = ("keyword", *VECTOR_FIELDS, "quality")
+PARTS = ("keyword", *VECTOR_FIELDS, "image", "quality")
 
 BM25_HALF = 10.0
 """BM25 at which the keyword input is 0.5: about one rare word in the bio of one creator in thousands."""
@@ -44,7 +45,7 @@ From 100,000 followers up the medians of 3,034 Spanish accounts in the StarNgage
 
 @dataclass(frozen=True)
 class Weights:
-    """Shares of the final score: keyword α, vectors β split by field, quality γ. Only proportions matter."""
+    """Shares of the final score: keyword α, vectors β split by field, quality γ, image. Only proportions matter."""
 
     keyword: float = 0.35
     vectors: float = 0.5
@@ -53,6 +54,7 @@ class Weights:
     ig_captions: float = 0.25
     yt_bio: float = 0.25
     yt_content: float = 0.25
+    image: float = 0.5
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
