@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from igtool.journal.ledger import spent_in
+from igtool.journal.queue import owner_name
 from igtool.journal.store import Journal
 
 _WINDOW_S = 60.0
@@ -25,10 +26,14 @@ class CallLimits:
 
 @dataclass(frozen=True)
 class Bound:
-    """The most that a call can take, tokens of prompt and answer, and cost; entered before it is made."""
+    """The most that a call can take, tokens of prompt and answer, and cost; entered before it is made.
+
+    ``asked``: the keys of the answer and of the item, where it is to be known that this was asked if no answer comes.
+    """
 
     tokens: int
     cost_usd: float
+    asked: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,9 @@ class ModelLedger:
                     "insert into llm_calls (provider, model, at, tokens, cost_usd, run) values (?, ?, ?, ?, ?, ?)", row
                 )
                 ids.append(int(cursor.lastrowid or 0))
+                if bound.asked is not None:
+                    under_way = (ids[-1], *bound.asked, owner_name())
+                    cursor.execute("insert into llm_under_way values (?, ?, ?, ?)", under_way)
                 spent += bound.cost_usd
                 window.insert(0, (now, bound.tokens))
             if label is not None and ids:
@@ -140,6 +148,7 @@ class ModelLedger:
                     "update llm_calls set outcome = ?, tokens = ?, cost_usd = ?, at = max(at, ?) where call_id = ?",
                     (call.outcome, call.tokens, call.cost_usd, now, call.call_id),
                 )
+                cursor.execute("delete from llm_under_way where call_id = ?", (call.call_id,))
                 if call.answer_id is not None and call.row is not None:
                     cursor.execute(
                         "insert or ignore into llm_answers values (?, ?)", (call.answer_id, json.dumps(call.row))
@@ -149,6 +158,17 @@ class ModelLedger:
             if vectors is not None:
                 rows = [(vectors[0], sha256, vector) for sha256, vector in vectors[1].items()]
                 cursor.executemany("insert or ignore into text_vectors values (?, ?, ?)", rows)
+
+    def under_way(self, answer_ids: Iterable[str]) -> dict[tuple[str, str], str]:
+        """(answer_id, item_id) of calls that were entered with both and have not ended, to the process that made them.
+
+        Of a process that is gone such a call may have been paid for.
+        """
+        rows = self._journal.read(
+            "select answer_id, item_id, owner from llm_under_way where answer_id in (select value from json_each(?))",
+            (json.dumps(list(answer_ids)),),
+        )
+        return {(answer_id, item_id): owner for answer_id, item_id, owner in rows}
 
     def batches(self, provider: tuple[str, str]) -> list[Batch]:
         """The batches of ``provider`` (name and model) whose results are not stored yet, oldest first."""

@@ -8,7 +8,7 @@ requests, jobs and answers belong to the platforms' keys and stay whatever happe
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +66,28 @@ create table if not exists llm_batches (
 create table if not exists text_vectors (
     model text not null, text_sha256 text not null, vector blob not null, primary key (model, text_sha256)
 ) strict;
+create table if not exists llm_under_way (
+    call_id integer primary key, answer_id text not null, item_id text not null, owner text not null
+) strict;
+create index if not exists llm_under_way_by_item on llm_under_way (item_id);
+create table if not exists conversations (
+    number integer primary key, conversation_id text not null unique, tenant_id text not null, said_at integer not null,
+    row text not null, state text not null, due_at real not null, owner text, crashes integer not null default 0,
+    tries integer not null default 0, reason text not null default '', accepted_at real not null, ended_at real,
+    sentiment text, confidence real, result text
+) strict;
+create index if not exists conversations_by_state on conversations (state, number);
+create index if not exists conversations_by_time on conversations (tenant_id, said_at);
+create table if not exists conversation_keys (
+    key_sha256 blob primary key, body_sha256 blob not null, conversation_id text not null, used_at real not null
+) strict, without rowid;
+create index if not exists conversation_keys_by_id on conversation_keys (conversation_id);
+create table if not exists conversation_deletions (
+    conversation_id text primary key, asked_at real not null
+) strict, without rowid;
+create table if not exists conversation_counters (name text primary key, count integer not null) strict, without rowid;
 """
-_VERSION = 4
+_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -82,15 +102,18 @@ class LakeFile:
 class Journal:
     """``cache/journal.sqlite`` in WAL mode with ``synchronous=FULL``: a commit survives a power cut.
 
-    One process holds it as ``writable``. Any number may hold it as ``shared`` besides: they write to the queue and
+    One process holds it as ``writable``. Any number may hold it as ``shared`` besides: they write to the queues and
     the ledger only, whose changes are single transactions that cannot come between each other.
     """
 
-    def __init__(self, folder: Path, *, writable: bool, shared: bool = False) -> None:
-        """Raises LockedError (another writer), StorageError, IntegrityError (damaged file)."""
+    def __init__(self, folder: Path, *, writable: bool, shared: bool = False, briefly: bool = False) -> None:
+        """Raises LockedError (another writer), StorageError, IntegrityError (damaged file).
+
+        ``briefly``: as writer, see `igtool.files.WriterLock`.
+        """
         self.path = folder / "journal.sqlite"
         self._writes = writable or shared
-        self._lock = WriterLock(folder / "journal.lock", "the journal") if writable else None
+        self._lock = WriterLock(folder / "journal.lock", "the journal", briefly=briefly) if writable else None
         try:
             self._open()
         except BaseException:
@@ -130,7 +153,7 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def read(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def read(self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query; for the modules of this package."""
         with _translated(self.path):
             return self._connection.execute(query, parameters).fetchall()
@@ -138,6 +161,16 @@ class Journal:
     def version(self) -> int:
         """A number that changes when another connection has written: cheaper to ask for than any table."""
         return int(self.read("pragma data_version")[0][0])
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read in the block is all of one moment; for the modules of this package."""
+        with _translated(self.path):
+            self._connection.execute("begin")
+            try:
+                yield
+            finally:
+                self._connection.rollback()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:
@@ -191,9 +224,9 @@ class Journal:
         """Drop what is remembered about finished stages: the next run asks the tables themselves."""
         self._write("delete from stage_states", [()])
 
-    def note_search(self, row: str) -> None:
-        """Remember a search, as JSON, until it is in the lake."""
-        self._write("insert into searches (row) values (?)", [(row,)])
+    def note_searches(self, rows: Iterable[str]) -> None:
+        """Remember searches, as JSON, until they are in the lake."""
+        self._write("insert into searches (row) values (?)", ((row,) for row in rows))
 
     def searches(self) -> list[tuple[int, str]]:
         """Number and JSON of the searches that are not in the lake yet, at most 10,000 at a time."""

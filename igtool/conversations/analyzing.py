@@ -1,4 +1,4 @@
-"""Conversations in, what they say out: sentiment, topics, and why."""
+"""Conversations from Python: stored and read at once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from igtool.errors import UsageError
+from igtool.notes import LOCAL
 from igtool.pipeline import insights_stage
 from igtool.session import Session
 
@@ -60,4 +61,5 @@ def _row(place: int, given: str | Mapping[str, Any]) -> Row:
         "said_at": said_at,
         "raw_data": raw,
         "source": conversation.get("source"),
+        "tenant_id": LOCAL,
     }
