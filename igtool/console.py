@@ -25,15 +25,16 @@ _WIDTH_WITHOUT_TERMINAL = 160
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout; times as ISO 8601, numbers that JSON lacks as null."""
-    text = json.dumps(_plain(document), ensure_ascii=False, indent=2)
+    text = json.dumps(plain(document), ensure_ascii=False, indent=2)
     sys.stdout.write(text.encode("utf-8", "replace").decode() + "\n")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """``value`` in what JSON knows: times as ISO 8601, numbers that JSON lacks as null, anything else as text."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, (datetime, date)):
         return value.isoformat()
     if isinstance(value, timedelta):

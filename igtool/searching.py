@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -59,19 +60,31 @@ class Searcher:
 
         Raises UsageError (no creators, unknown filter value), ConfigError, IntegrityError, StorageError.
         """
-        index = self._fresh_index()
+        index = self.fresh_index()
         asked = self._completed(query)
         now = datetime.now(UTC)
-        result = index.search(asked, encoder=self._encoder(index), now=now)
-        self._note(asked, result, now)
+        result = index.search(asked, encoder=self.encoder_for(index), now=now)
+        if self._settings.search_log:
+            self.remember([noted_as(asked, result, now)])
         return result
+
+    def alike(self, picture: Path) -> dict[str, float]:
+        """How near the pictures of every creator are in style to the file ``picture``, for `Query.alike`.
+
+        Raises UsageError for what is no picture, or of a face; ConfigError for missing models.
+        """
+        from igtool.given_style import style_of
+        from igtool.search.alike import creators_alike
+
+        vector, model = style_of(picture, self._settings, self._told)
+        return creators_alike(self.lake, vector, model)
 
     def inputs(self, query: Query, judged: Sequence[str]) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
         """The candidates of ``query`` and the ``judged`` creators, with every part of each on 0-1; nothing is noted."""
-        index = self._fresh_index()
-        return index.inputs(self._completed(query), self._encoder(index), judged)
+        index = self.fresh_index()
+        return index.inputs(self._completed(query), self.encoder_for(index), judged)
 
-    def _encoder(self, index: Index) -> Encoder | None:
+    def encoder_for(self, index: Index) -> Encoder | None:
         """The encoder of the settings; None, which is said, while the index holds vectors of another model."""
         encoder = open_encoder(self._settings)
         if index.model in (None, encoder.model):
@@ -103,8 +116,11 @@ class Searcher:
                 f"search_weights names a part that there is not ({error}); there are: {', '.join(asdict(Weights()))}"
             ) from error
 
-    def _fresh_index(self) -> Index:
-        """The index in use, renewed first if the tables went on or it is damaged, unless a run is about to do that."""
+    def fresh_index(self) -> Index:
+        """The index in use, renewed first if the tables went on or it is damaged, unless a run is about to do that.
+
+        Raises UsageError (no creators), LockedError (another process makes the first one), StorageError.
+        """
         seen = (self.lake.snapshot, current_name(self._folder))
         if self._index is None or seen != self._seen:
             self._bring_up_to_date()
@@ -143,14 +159,17 @@ class Searcher:
             return f"is of no use ({error})"
         return "is older than the tables"
 
-    def _note(self, query: Query, result: SearchResult, now: datetime) -> None:
-        """Remember the search; that it cannot be remembered is said, and no reason to withhold the answer."""
-        if not self._settings.search_log:
-            return
-        request = {"limit": query.limit, "sort": query.sort, "like": query.like, "literal": query.literal}
-        row = row_of(result.document(explain=True), result.ranked, now, **request)
+    def remember(self, searches: Sequence[str]) -> None:
+        """Keep ``searches`` (`noted_as`) for the next run; a failure is said, and no reason to withhold an answer."""
         try:
             with Journal(self._settings.cache, writable=False, shared=True) as journal:
-                journal.note_search(json.dumps(row))
+                journal.note_searches(searches)
         except IgtoolError as error:
             self._told(f"this search is not noted: {error}")
+
+
+def noted_as(query: Query, result: SearchResult, now: datetime) -> str:
+    """A search and its best candidates as JSON, from which weights can be learnt later."""
+    request = {"limit": query.limit, "sort": query.sort, "like": query.like, "literal": query.literal}
+    request |= {"with_image": query.alike is not None}
+    return json.dumps(row_of(result.document(explain=True), result.ranked, now, **request))

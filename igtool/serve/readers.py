@@ -1,0 +1,122 @@
+"""A few readers of the lake, shared by the threads that answer requests.
+
+A connection of DuckDB serves one thread at a time: a second query would take the result of the first. Opening one takes
+0.2 s, so they stay open.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import Empty, LifoQueue
+from typing import TypeVar
+
+from igtool.errors import IgtoolError, UsageError
+from igtool.lake import Lake
+from igtool.serve.errors import Unavailable
+from igtool.settings import Settings
+
+MOST = 4
+"""More than the two cores that a query takes turns on; each holds about 8 MB."""
+_WAIT_S = 10.0
+Answer = TypeVar("Answer")
+
+
+class Readers:
+    """At most ``most`` open readers of the lake of a workspace."""
+
+    def __init__(self, settings: Settings, most: int = MOST) -> None:
+        self._settings = settings
+        self._places: LifoQueue[tuple[Lake, object] | None] = LifoQueue()
+        self._is_closed = threading.Event()
+        for _ in range(most):
+            self._places.put(None)
+        self._most = most
+
+    def read(self, ask: Callable[[Lake], Answer]) -> Answer:
+        """What ``ask`` says of one commit of the lake, with a reader that no other thread has meanwhile.
+
+        A reader that fails is opened anew, once: files of an old snapshot go when a creator is forgotten. Raises
+        Unavailable (no lake yet, all readers busy) and what ``ask`` raises.
+        """
+        try:
+            with self._reader() as lake:
+                return _at_one_commit(lake, ask)
+        except (UsageError, Unavailable):
+            raise
+        except IgtoolError:
+            with self._reader(anew=True) as lake:
+                return _at_one_commit(lake, ask)
+
+    @contextmanager
+    def _reader(self, *, anew: bool = False) -> Iterator[Lake]:
+        try:
+            kept = self._places.get(timeout=_WAIT_S)
+        except Empty:
+            raise Unavailable("busy", "all readers of the database are busy: ask again in a few seconds") from None
+        try:
+            identity = self.identity()
+            if kept is not None and (anew or kept[1] != identity):
+                kept[0].close()
+                kept = None
+            if kept is None:
+                kept = (self._opened(), identity)
+            yield kept[0]
+        except UsageError:
+            raise
+        except BaseException:
+            if kept is not None:
+                kept[0].close()
+                kept = None
+            raise
+        finally:
+            if self._is_closed.is_set() and kept is not None:
+                kept[0].close()
+                kept = None
+            self._places.put(kept)
+
+    def _opened(self) -> Lake:
+        if not (self._settings.data / "lake.json").exists():
+            raise Unavailable("no_database", "there is no creator database yet: make one with `igtool enrich CSV`")
+        lake = Lake(self._settings.data, writable=False, offline=self._settings.offline)
+        lake.execute("set threads = 1")  # readers work side by side: twice as many answers a second as with two each
+        return lake
+
+    def identity(self) -> object:
+        """What is another one when a backup took the place of the lake."""
+        try:
+            state = (self._settings.data / "lake.json").stat()
+        except OSError:
+            return None
+        return state.st_dev, state.st_ino
+
+    def warm(self) -> None:
+        """Open one reader, so that the first request does not wait for it."""
+        self.read(lambda lake: lake.snapshot)
+
+    def close(self) -> None:
+        """Close every reader; one in use is closed by its user."""
+        self._is_closed.set()
+        for _ in range(self._most):
+            try:
+                kept = self._places.get_nowait()
+            except Empty:
+                return
+            if kept is not None:
+                kept[0].close()
+
+
+def _at_one_commit(lake: Lake, ask: Callable[[Lake], Answer]) -> Answer:
+    """What ``ask`` says, all of whose queries see the same commit, whatever a run writes meanwhile.
+
+    After any error but a UsageError the reader is closed, and its transaction with it.
+    """
+    lake.execute("begin")
+    try:
+        found = ask(lake)
+    except UsageError:
+        lake.execute("rollback")
+        raise
+    lake.execute("rollback")
+    return found
