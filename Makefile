@@ -7,7 +7,7 @@ OUTPUT ?=
 ARGS ?=
 KILLS ?= 50
 
-.PHONY: setup enrich demo model vision test check bench bench-quick bench-fetch bench-normalize fuzz torture doctor clean
+.PHONY: setup enrich demo model vision export test test-slow check bench bench-quick bench-fetch bench-normalize fuzz torture serve doctor clean
 
 setup: .venv/ready
 
@@ -43,11 +43,20 @@ vision: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[vision]'
 	for name in $(PICTURE_MODELS); do $(BIN)/igtool models add $$name || exit $$?; done
 
+# What makes towers of SigLIP and CLIP: torch and transformers, 1 GB with the build of torch for the processor alone. Where
+# pip would bring the one for CUDA (several GB) and that is not wanted, install torch by hand before.
+export: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[export]'
+
 # A file stays in one process: its tests share what takes long to make. In memory, where there is such a folder, waiting
-# for the disk takes no time.
+# for the disk takes no time. Kills, daemons and whole runs in many orders are in `make test-slow`: two minutes.
+PYTEST := TMPDIR=$${TMPDIR:-$$(test -w /dev/shm && echo /dev/shm || echo /tmp)} \
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: .venv/ready-dev
-	TMPDIR=$${TMPDIR:-$$(test -w /dev/shm && echo /dev/shm || echo /tmp)} \
-		$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow"
+
+test-slow: .venv/ready-dev
+	$(PYTEST) -m slow
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .
@@ -73,13 +82,19 @@ bench-normalize: .venv/ready-dev
 fuzz: .venv/ready-dev
 	$(BIN)/python -m benchmarks.fuzz_shapes $(ARGS)
 
-# Kills the main job, a fetch, and a run that asks a language model, at random moments; each time the tables come out
-# as in an undisturbed run.
+# Kills the main job, a fetch, a run that asks a language model, the work on pictures, and processes that accept and
+# read conversations, at random moments; each time the tables come out as in an undisturbed run.
 torture: .venv/ready-dev
 	$(BIN)/python -m benchmarks.torture --kills $(KILLS)
 	$(BIN)/python -m benchmarks.fetch --only kills --kills $(KILLS)
 	$(BIN)/python -m benchmarks.llm_torture --kills $(KILLS)
 	$(BIN)/python -m benchmarks.llm_torture --kills $(KILLS) --batch
+	$(BIN)/python -m benchmarks.picture_torture --kills $(KILLS)
+	$(BIN)/python -m benchmarks.conversation_torture --kills $(KILLS)
+
+# The JSON API on this machine, until Ctrl-C: docs/server.md.
+serve: .venv/ready
+	@$(BIN)/igtool serve $(ARGS)
 
 doctor: .venv/ready
 	@$(BIN)/igtool doctor

@@ -65,7 +65,7 @@ COCO = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 COCO_SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
 """Of the object keypoint similarity: https://cocodataset.org/#keypoints-eval."""
 NEAR = 0.2
-"""Of the trunk's length: a keypoint that is this near counts as right."""
+"""Of the torso's length: a keypoint that is this near counts as right."""
 REPEATS, MEMORY_REPEATS = 20, 500
 BODY = slice(5, None)
 """Of COCO's keypoints: shoulders and what is below."""
@@ -179,20 +179,20 @@ def poses(folder: Path, models: Models) -> None:
         pose = models.poses.estimate(pixels, Box(x, y, x + width, y + height))
         truth = np.array(one["keypoints"], dtype=np.float64).reshape(17, 3)
         marked = truth[:, 2] > 0
-        trunk = float(np.hypot(*(truth[5:7, :2].mean(axis=0) - truth[11:13, :2].mean(axis=0))))
+        torso = float(np.hypot(*(truth[5:7, :2].mean(axis=0) - truth[11:13, :2].mean(axis=0))))
         if pose is None:
             report("person", person=one["id"], marked=int(marked.sum()), found=False)
             continue
         off = np.hypot(*(pose.points[list(COCO), :2] - truth[:, :2]).T)
         similarity = np.exp(-(off**2) / (2 * one["area"] * (2 * COCO_SIGMAS) ** 2))[marked].mean()
-        errors += (off[marked] / trunk).tolist()
-        body += (off[BODY][marked[BODY]] / trunk).tolist()
-        near += int((off[marked] < NEAR * trunk).sum())
+        errors += (off[marked] / torso).tolist()
+        body += (off[BODY][marked[BODY]] / torso).tolist()
+        near += int((off[marked] < NEAR * torso).sum())
         report(
             "person",
             person=one["id"],
             marked=int(marked.sum()),
-            near=int((off[marked] < NEAR * trunk).sum()),
+            near=int((off[marked] < NEAR * torso).sum()),
             similarity=round(float(similarity), 3),
         )
     report(
@@ -200,8 +200,8 @@ def poses(folder: Path, models: Models) -> None:
         keypoints=len(errors),
         near=near,
         near_share=round(near / len(errors), 3) if len(errors) >= 30 else None,
-        median_error_of_trunk=round(statistics.median(errors), 3),
-        median_error_of_trunk_from_shoulders_down=round(statistics.median(body), 3),
+        median_error_of_torso=round(statistics.median(errors), 3),
+        median_error_of_torso_from_shoulders_down=round(statistics.median(body), 3),
     )
 
 

@@ -88,7 +88,7 @@ class Body:
     shoulders: float = 90
     waist: float = 60
     hips: float = 84
-    trunk: float = 120
+    torso: float = 120
     leg: float = 180
     arm_gap: float = 40
     """From the hips' edge to the wrists."""
@@ -100,7 +100,7 @@ class Body:
     def pose(self) -> Pose:
         """Its landmarks, all visible, and its outline."""
         top, middle = 120.0, 256.0
-        hip, knee, ankle = top + self.trunk, top + self.trunk + self.leg / 2, top + self.trunk + self.leg
+        hip, knee, ankle = top + self.torso, top + self.torso + self.leg / 2, top + self.torso + self.leg
         places = {0: (middle, top - 50), 11: (middle + self.shoulders / 2, top), 23: (middle + 22, hip)}
         places |= {25: (middle + 22, knee), 27: (middle + 22, ankle), 29: (middle + 22, ankle + 8)}
         wrist = middle + self.hips / 2 + self.arm_gap
@@ -115,9 +115,9 @@ class Body:
         return Pose(points, np.full(33, 0.99, np.float32), 1.0, Outline(self._outline(top, hip), Region(256, 256, 512)))
 
     def _outline(self, top: float, hip: float) -> Floats:
-        """The trunk narrows from the shoulders to the waist and widens to the hips; below are two legs."""
+        """The torso narrows from the shoulders to the waist and widens to the hips; below are two legs."""
         rows = np.arange(512) + 0.5
-        waist = top + 0.7 * self.trunk
+        waist = top + 0.7 * self.torso
         half = np.interp(
             rows, [top - 20, top, waist, hip, hip + 40], [20, 50, self.waist / 2, self.hips / 2, self.hips / 2 - 4]
         )

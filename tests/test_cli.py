@@ -296,6 +296,7 @@ def test_the_log_names_every_committed_batch(tiny: Path) -> None:
     assert run(*base, "--log-file", tiny / "no" / "run.log").exit_code == 9
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_exit_9_and_the_next_run_goes_on(tiny: Path) -> None:
     """A file size limit stands in for a full disk: what was stored stays, and the same command finishes later."""
 
@@ -333,6 +334,7 @@ def test_an_unreadable_list_is_exit_9(tiny: Path) -> None:
     assert "list.csv" in process.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_stores_what_is_done_and_the_same_command_goes_on(tiny: Path) -> None:
     """Exit 130 with the line that says how to go on; the resumed tables equal those of an undisturbed run."""
     for dump in sorted((EXAMPLE / "raw" / "instagram").iterdir())[:6]:

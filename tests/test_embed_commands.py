@@ -60,6 +60,7 @@ class Shop:
         return rows
 
 
+@pytest.mark.slow
 def test_from_one_encoder_to_another(tmp_path: Path, server: LlmServer) -> None:
     """Creators are found by a folder's encoder, also while a hosted one is out of money; then by the hosted one."""
     shop = Shop(tmp_path, server)

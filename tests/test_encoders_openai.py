@@ -180,6 +180,7 @@ def test_what_the_settings_lack() -> None:
         known.provider.check()
 
 
+@pytest.mark.slow
 def test_killed_while_it_asks(make: Callable[..., Charged], server: LlmServer, tmp_path: Path) -> None:
     """After kill -9 in the middle what was answered is there, and at most the calls under way are paid again."""
     script = (

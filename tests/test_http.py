@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from igtool.errors import ConfigError
-from igtool.http import Client, NetworkError, RefusedAnswer, is_allowed, redacted
+from igtool.http import Client, NetworkError, RefusedAnswer, addresses, is_allowed, redacted
 
 Behaviour = Callable[[socket.socket, bytes], None]
 
@@ -611,6 +611,14 @@ def test_the_checked_address_is_the_one_that_is_asked(
     client.get(f"http://name.example:{server.port}/")
     assert resolver.asked == 1  # type: ignore[attr-defined]
     assert f"Host: name.example:{server.port}\r\n" in server.requests[0]
+
+
+def test_localhost_is_never_looked_up(serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever names it means this machine: no resolver and no file of hosts can lead what is sent there elsewhere."""
+    server = serve(answer(b"{}"))
+    monkeypatch.setattr(addresses, "_looked_up", lambda *_: pytest.fail("it was looked up"))
+    with Client(private_urls=(f"http://localhost:{server.port}/",)) as here:
+        assert here.get(f"http://LOCALHOST:{server.port}/").status == 200
 
 
 def test_the_next_address_is_tried(

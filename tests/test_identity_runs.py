@@ -19,6 +19,7 @@ def invented() -> list[dict[str, object]]:
     return world(400, seed=5).accounts
 
 
+@pytest.mark.slow
 def test_accounts_in_any_order_and_in_parts_give_the_same_groups(
     lake: Lake, journal: Journal, tmp_path: Path, empty_lake: Path, invented: list[dict[str, object]]
 ) -> None:

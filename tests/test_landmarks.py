@@ -271,16 +271,16 @@ def test_a_face_is_where_it_is(faces: FaceDetector) -> None:
 @needs_models
 @needs_realdata
 def test_a_pose_is_where_it_is(poses: PoseEstimator) -> None:
-    """Most keypoints of the skier of COCO are within a fifth of the trunk of where people put them."""
+    """Most keypoints of the skier of COCO are within a fifth of the torso of where people put them."""
     pixels = picture("people/coco_000000000785.jpg")
     pose = poses.estimate(pixels, Box(280.8, 44.7, 499.5, 391.4))
     assert pose is not None
     told = json.loads((IMAGES / "people" / "coco_annotations.json").read_text())["annotations"]
     truth = np.array(next(each["keypoints"] for each in told if each["id"] == 442619)).reshape(17, 3)[:, :2]
-    trunk = math.dist(truth[5:7].mean(axis=0), truth[11:13].mean(axis=0))
+    torso = math.dist(truth[5:7].mean(axis=0), truth[11:13].mean(axis=0))
     landmarks = [0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
     off = np.hypot(*(pose.points[landmarks, :2] - truth).T)
-    assert (off < 0.2 * trunk).sum() >= 15
+    assert (off < 0.2 * torso).sum() >= 15
     mask = pose.outline.mask(*pixels.shape[:2])
     assert mask[150, 370] > 0.9
     assert mask[150, 100] == 0

@@ -10,7 +10,19 @@ import igtool
 ROOT = Path(igtool.__file__).parent
 
 ORDER = (
-    ("errors", "schema", "text", "counts", "vocabulary", "lake_errors", "clock", "pacing", "calibration", "weights"),
+    (
+        "errors",
+        "schema",
+        "text",
+        "counts",
+        "vocabulary",
+        "lake_errors",
+        "clock",
+        "pacing",
+        "throttle",
+        "calibration",
+        "weights",
+    ),
     ("pooling", "views", "lake_sql", "genres", "engagement", "posting", "facts"),
     ("arrow", "files", "gguf", "packed_e5", "unigram", "extensions", "language", "model_entries", "graph_model"),
     ("journal", "settings", "registry", "lists", "progress", "http"),
@@ -22,6 +34,7 @@ ORDER = (
         "drift",
         "encoders",
         "vision",
+        "tagging",
         "llms",
         "zero_shot",
         "topics",
@@ -30,16 +43,16 @@ ORDER = (
         "insights",
         "tiers",
     ),
-    ("pictures",),
+    ("pictures", "tower_export"),
     ("stages",),
     ("workers", "search", "charts", "asking"),
-    ("runner", "settling"),
+    ("runner", "settling", "outbox"),
     ("embedded",),
-    ("session", "history", "notes", "consent", "importing", "export", "fill", "report", "health"),
-    ("pipeline", "rebuild", "watchlist", "fetching", "given_pictures"),
+    ("session", "history", "notes", "consent", "reviews", "importing", "export", "fill", "report", "health"),
+    ("pipeline", "rebuild", "watchlist", "fetching", "given_pictures", "given_style"),
     ("enrich", "schedule", "outlay", "conversations", "searching", "linking"),
     ("workspace", "shown_prompts", "tuning"),
-    ("console", "commands", "cli"),
+    ("console", "serve", "commands", "cli"),
 )
 """Lowest first; a module may import its own row and every row above it in this list."""
 

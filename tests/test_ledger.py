@@ -281,6 +281,7 @@ def in_threads(folder: Path, count: int) -> None:
         worker.join(300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("take", "count"), [(in_processes, 2), (in_processes, 8), (in_threads, 8)])
 def test_however_many_take_part_no_window_is_exceeded_and_no_job_is_taken_twice(
     tmp_path: Path, take: Callable[[Path, int], None], count: int

@@ -221,10 +221,11 @@ def test_enrich_again_asks_nothing(desk: Desk) -> None:
     assert (desk.folder / "data/export/creators_enriched.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_stopped_and_gone_on_with(desk: Desk, number: signal.Signals, code: int) -> None:
     """A signal ends a run with its code, another run in the meantime with 7; nothing is lost or asked twice."""
-    handles = [f"stopped_{n}" for n in range(80)]
+    handles = [f"stopped_{n}" for n in range(40)]
     with desk.process(*FETCH, *handles) as process:
         wait_until(lambda: len(desk.server.requests) >= 3, process)
         if number == signal.SIGTERM:
@@ -236,11 +237,11 @@ def test_stopped_and_gone_on_with(desk: Desk, number: signal.Signals, code: int)
         _, told = process.communicate(timeout=60)
     assert process.returncode == code, told
     assert "the same command goes on" in told
-    assert 3 <= len(desk.server.requests) < 80
+    assert 3 <= len(desk.server.requests) < 40
     assert desk.run(*FETCH, *handles).exit_code == 0
     assert sorted(desk.asked()) == sorted(handles)
     assert questions_twice(desk.server) == []
-    assert len(desk.rows("from accounts")) == 80
+    assert len(desk.rows("from accounts")) == 40
 
 
 def test_without_a_terminal(desk: Desk) -> None:

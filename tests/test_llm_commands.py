@@ -425,6 +425,7 @@ def everything(folder: Path) -> bytes:
 # --- real processes ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_with_130_and_is_gone_on_with(office: Office) -> None:
     """Ctrl-C in a real process: exit 130, answers kept; the next run pays for none of them again."""
     office.server.latency_s = 0.3

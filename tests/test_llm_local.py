@@ -13,14 +13,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import REALDATA, needs_realdata
-from tiny_model import CONTEXT, SPECIAL, TOOL, tiny_model
+from picture_files import picture_file
+from tiny_model import CONTEXT, SPECIAL, TOOL, tiny_model, tiny_projector
 
 from igtool.errors import ConfigError
-from igtool.llms.base import Completion, Message, Prompt, ProviderError, ProviderOptions
+from igtool.llms.base import Completion, Message, Prompt, ProviderError, ProviderOptions, ShownPicture
 from igtool.llms.grammar import closed_schema
 from igtool.llms.local import Local
+from igtool.tagging.questions import shown_picture
 
 pytest.importorskip("xllamacpp", reason="the extra `local` is not installed")
 
@@ -519,3 +522,51 @@ def test_the_real_model_reads_naughty_strings(real: Local) -> None:
 def test_socket_is_what_loopback_needs() -> None:
     """Named sockets are there: without them the engine listens on loopback, behind a key."""
     assert hasattr(socket, "AF_UNIX")
+
+
+# Pictures --------------------------------------------------------------------------------------------------------
+
+
+def shown(*pictures: ShownPicture, text: str = "What is it?") -> Prompt:
+    """A prompt with ``pictures`` and three alternatives for each token."""
+    return Prompt((Message("system", "Say it."), Message("user", text, pictures)), "kind", SCHEMA, 100, 3)
+
+
+def test_a_model_with_a_projector_sees(folder: Path) -> None:
+    """What it says depends on the picture and on nothing that was asked before; marks in a text are no picture."""
+    tiny_projector(folder / "mmproj.gguf")
+    seeing = fresh(folder, context_tokens=CONTEXT, projector="mmproj")
+    bright, dark = (shown_picture(picture_file("PNG", np.full((64, 64, 3), level, np.uint8))) for level in (240, 20))
+    assert seeing.shows_pictures
+    seeing.check()
+    blind, first, other = (seeing.complete(one) for one in (shown(), shown(bright), shown(dark)))
+    assert first.input_tokens == other.input_tokens > blind.input_tokens
+    assert first.tokens != other.tokens
+    assert seeing.complete(shown(bright)) == first
+    assert seeing.complete(shown()) == blind
+    assert seeing.complete(shown(bright, text="two <__media__> marks <__media__>")).finish == "stop"
+    with pytest.raises(ProviderError, match="image"):
+        seeing.complete(shown(ShownPicture("a" * 64, "image/jpeg", b"no picture")))
+    assert seeing.complete(shown(bright)) == first
+    seeing.close()
+
+
+def test_only_a_projector_makes_a_model_see(folder: Path) -> None:
+    """Without one there is nothing to show; a language model, a cut-off file and none at all are refused by name."""
+    assert not fresh(folder).shows_pictures
+    whole = tiny_projector(folder / "whole.gguf").read_bytes()
+    (folder / "cut.gguf").write_bytes(whole[:-100])
+    tiny_projector(folder / "odd.gguf", clip__vision__attention__head_count=0)  # would end the process
+    for name, message in (
+        ("tiny", "no projector for pictures"),
+        ("cut", "not complete"),
+        ("odd", "head_count is 0"),
+        ("gone", "there is no model 'gone'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            fresh(folder, projector=name).check()
+    tiny_projector(folder / "other.gguf", clip__projector_type="of-nobody")
+    with pytest.raises(ConfigError, match="projector other is not made for it"):
+        fresh(folder, projector="other").complete(shown())
+    with pytest.raises(ConfigError, match="no language model"):
+        Local("whole", ProviderOptions(models=folder)).check()

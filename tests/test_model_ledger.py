@@ -307,7 +307,7 @@ def test_no_run_spends_more_than_it_may(server: RawServer, both: tuple[Journal, 
         question(f"{seed} {number} " + "wörter 🙂 " * chance.randint(0, 60), max_tokens=chance.randint(30, 90))
         for number in range(12)
     ]
-    one = most_cost(price, asked[0].prompt)
+    one = most_cost(price, asked[0].prompt, 0)
     paid = 0
     for _ in range(4):
         limit = one * chance.uniform(0, 12)

@@ -97,17 +97,17 @@ def test_no_call_costs_more_than_its_bound(texts: list[str], answer: str, prices
     body = {"model": "m", "messages": [{"role": one.role, "content": one.content} for one in messages]}
     ask = Ask("POST", "/v1/chat/completions", "openai", "chat", data=body, **chat(body))
     counted = completed(ask, answer)["usage"]
-    assert counted["total_tokens"] <= most_tokens(prompt)
+    assert counted["total_tokens"] <= most_tokens(prompt, 0)
     worst = Completion(answer, "stop", sum(len(text.encode()) for text in texts), 200)
     usual = Completion(answer, "stop", counted["prompt_tokens"], counted["completion_tokens"])
-    assert max(price.of(worst), price.of(usual)) <= most_cost(price, prompt) + 1e-12
+    assert max(price.of(worst), price.of(usual)) <= most_cost(price, prompt, 0) + 1e-12
 
 
 def test_the_bound_holds_where_the_schema_is_sent_in_words() -> None:
     """Servers without structured output get the schema as text, and others count it as part of the prompt."""
     prompt = question("a short text").prompt
     messages = with_schema(prompt.messages, prompt.schema)
-    assert sum(len(one.content.encode()) for one in messages) + prompt.max_tokens <= most_tokens(prompt)
+    assert sum(len(one.content.encode()) for one in messages) + prompt.max_tokens <= most_tokens(prompt, 0)
 
 
 def test_tokens_are_estimated_where_a_server_does_not_count() -> None:

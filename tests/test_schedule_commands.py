@@ -118,6 +118,7 @@ def test_overrides(desk: Desk) -> None:
     assert desk.document("schedule", "plan", *TIKHUB)["rows"] == []
 
 
+@pytest.mark.slow
 def test_accounts_that_are_gone_do_not_come_up_again(desk: Desk) -> None:
     """One that is not found any more is asked once; it neither stays due nor keeps a new one from its turn."""
     assert desk.run("fetch", *TIKHUB, "anna_one").exit_code == 0
@@ -143,6 +144,7 @@ def test_the_daemon_rests_when_there_is_nothing_to_ask(desk: Desk) -> None:
     assert min(clock.slept) == 900
 
 
+@pytest.mark.slow
 def test_the_daemon(desk: Desk) -> None:
     """It fetches what is due, then waits; meanwhile other commands may write; SIGTERM ends it with 143."""
     assert desk.run("fetch", *TIKHUB, "anna_one", "bert_two").exit_code == 0
@@ -172,6 +174,7 @@ def test_a_source_that_shuts_us_out_ends_the_cycle(desk: Desk) -> None:
     assert desk.document("schedule", "plan", *TIKHUB)["rows"][0]["due"] == 1
 
 
+@pytest.mark.slow
 def test_the_daemon_goes_on_without_a_source_that_shuts_us_out(desk: Desk) -> None:
     """What the others serve is still fetched; it ends only when no source is left."""
     path = desk.write_list("Handle,Platform\nanna_one,instagram\nfilms.two,youtube\n")

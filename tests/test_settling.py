@@ -165,6 +165,7 @@ def test_what_the_same_source_no_longer_tells_is_gone(session: Session) -> None:
     assert account["external_url"] is None
 
 
+@pytest.mark.slow
 def test_the_order_in_which_answers_come_does_not_matter(tmp_path: Path, empty_lake: Path) -> None:
     """Every seventh order of four answers, one run each, ends with the same tables."""
     answers = [web(0), graph(1), web(2, username="lola.new"), graph(3, "lola.new")]
@@ -218,6 +219,7 @@ def test_settling_again_changes_nothing(session: Session) -> None:
     assert session.lake.snapshot == snapshot
 
 
+@pytest.mark.slow
 def test_tables_made_anew_are_the_same(session: Session) -> None:
     """Every table has the hash it had; a row that was tampered with is told, and mended."""
     watch(session, Country="Spain")

@@ -57,6 +57,7 @@ def test_the_stages_run_in_the_documented_order() -> None:
     assert names[-1] == "analyze"
 
 
+@pytest.mark.slow
 def test_small_batches_give_the_same_tables(tmp_path: Path) -> None:
     """Normalising and resolving three items at a time equals doing all at once."""
     found = []

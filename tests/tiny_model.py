@@ -37,6 +37,8 @@ def value(item: Any) -> bytes:
         return struct.pack("<I", 8) + text(item)
     if item and isinstance(item[0], int):
         return struct.pack(f"<IIQ{len(item)}i", 9, 5, len(item), *item)
+    if item and isinstance(item[0], float):
+        return struct.pack(f"<IIQ{len(item)}f", 9, 6, len(item), *item)
     return struct.pack("<IIQ", 9, 8, len(item)) + b"".join(map(text, item))
 
 
@@ -113,4 +115,35 @@ def tiny_model(path: Path, seed: int = 0, **changes: Any) -> Path:
     """Write the tiny model to ``path``."""
     found = metadata(**changes)
     path.write_bytes(gguf(found, weights(len(found["tokenizer.ggml.tokens"]), seed)))
+    return path
+
+
+def tiny_projector(path: Path, **changes: Any) -> Path:
+    """Write to ``path`` what makes four tokens of a picture for the tiny model, in the form of Gemma 3."""
+    width, inner, side, patch = 16, 32, 112, 14
+    of_pictures = {
+        "image_size": side,
+        "patch_size": patch,
+        "embedding_length": width,
+        "feed_forward_length": inner,
+        "projection_dim": _WIDTH,
+        "block_count": 1,
+        "attention.head_count": 2,
+        "attention.layer_norm_epsilon": 1e-6,
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+    }
+    said = {"general.architecture": "clip", "clip.has_vision_encoder": True, "clip.projector_type": "gemma3"}
+    said |= {"clip.use_gelu": True} | {f"clip.vision.{name}": item for name, item in of_pictures.items()}
+    random = np.random.default_rng(1)
+    shapes = {"v.patch_embd.weight": (width, 3, patch, patch), "v.position_embd.weight": ((side // patch) ** 2, width)}
+    shapes |= {"mm.input_projection.weight": (width, _WIDTH)}
+    shapes |= {f"v.blk.0.{name}.weight": (width, width) for name in ("attn_q", "attn_k", "attn_v", "attn_out")}
+    shapes |= {"v.blk.0.ffn_up.weight": (inner, width), "v.blk.0.ffn_down.weight": (width, inner)}
+    found = {name: random.normal(0, 0.3, shape) for name, shape in shapes.items()}
+    found |= {f"v.blk.0.{name}.weight": np.ones(width) for name in ("ln1", "ln2")}
+    found |= {"v.post_ln.weight": np.ones(width), "mm.soft_emb_norm.weight": np.ones(width)}
+    biased = [name for name in found if name.startswith(("v.blk", "v.patch", "v.post"))]
+    found |= {name.replace(".weight", ".bias"): np.zeros(len(found[name])) for name in biased}
+    path.write_bytes(gguf(said | {name.replace("__", "."): item for name, item in changes.items()}, found))
     return path

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from . import pictures
 
 Dialect = Literal["openai", "gemini", "control"]
 
@@ -20,8 +22,8 @@ class Ask:
 
     ``endpoint``: ``chat``, ``generate`` or ``embed`` (one answer), ``models``, ``upload``, ``file``, ``content``,
     ``batches`` (the list), ``submit``, ``batch``, ``control``, else ``unknown``; ``name``: of the file or batch in
-    the path. ``system``: the instruction, ``text``: all other turns. ``prompt``: what tells one prompt from others,
-    whatever the instruction.
+    the path. ``system``: the instruction, ``text``: all other turns, ``pictures``: the JPEG files that they show.
+    ``prompt``: what tells one prompt from others, whatever the instruction.
     """
 
     method: str
@@ -39,6 +41,7 @@ class Ask:
     schema: Mapping[str, Any] | None = field(default=None, repr=False)
     alternatives: int = 0
     prompt: str = ""
+    pictures: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
     def is_single(self) -> bool:
@@ -68,9 +71,9 @@ def understand(method: str, target: str, headers: Mapping[str, str], body: bytes
     return Ask(*known)
 
 
-def prompt_id(text: str) -> str:
-    """What tells a prompt with the turns ``text`` (without the instruction) from others."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def prompt_id(text: str, pictures: Sequence[bytes] = ()) -> str:
+    """What tells a prompt with the turns ``text`` (without the instruction) and ``pictures`` from others."""
+    return hashlib.sha256(b"".join([text.encode(), *pictures])).hexdigest()[:16]
 
 
 def chat(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +83,8 @@ def chat(data: Mapping[str, Any]) -> dict[str, Any]:
     wanted = (data.get("response_format") or {}).get("json_schema") or {}
     alternatives = int(data.get("top_logprobs") or 0) if data.get("logprobs") else 0
     text = "\n".join(content for role, content in turns if role not in ("system", "developer"))
-    return _fields(str(data.get("model", "")), system, text, wanted.get("schema"), alternatives)
+    shown = pictures.of_chat(data)
+    return _fields(str(data.get("model", "")), system, text, wanted.get("schema"), alternatives, shown)
 
 
 def generate(data: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -90,17 +94,20 @@ def generate(data: Mapping[str, Any], model: str) -> dict[str, Any]:
     config = data.get("generationConfig") or {}
     schema = config.get("responseJsonSchema") or config.get("responseSchema")
     alternatives = int(config.get("logprobs") or 0) if config.get("responseLogprobs") else 0
-    return _fields(model, system, text, schema, alternatives)
+    return _fields(model, system, text, schema, alternatives, pictures.of_gemini(data))
 
 
-def _fields(model: str, system: str, text: str, schema: Any, alternatives: int) -> dict[str, Any]:
+def _fields(
+    model: str, system: str, text: str, schema: Any, alternatives: int, shown: tuple[bytes, ...] = ()
+) -> dict[str, Any]:
     return {
         "model": model,
         "system": system,
         "text": text,
         "schema": schema or _written_schema(system) or _written_schema(text),
         "alternatives": alternatives,
-        "prompt": prompt_id(text),
+        "prompt": prompt_id(text, shown),
+        "pictures": shown,
     }
 
 

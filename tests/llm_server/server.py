@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import threading
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import embeddings
+from . import embeddings, pictures
 from .asks import Ask, understand
 from .batches import Batches
 from .behaviours import Made, play
@@ -34,7 +35,7 @@ class Record:
     """One request for one answer, or one line of a batch, as it came in.
 
     ``at``: monotonic seconds, the same in all processes of this machine. ``prompt``: tells prompts apart whatever
-    their instruction. ``data``: the body. ``is_paid``: a model worked for it.
+    their instruction. ``data``: the body. ``is_paid``: a model worked for it. ``pictures``: SHA-256 of those shown.
     """
 
     at: float
@@ -48,6 +49,7 @@ class Record:
     key: str
     data: Any = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -250,6 +252,8 @@ class LlmServer:
     def _value(self, ask: Ask) -> Any:
         if self.answer is not None:
             return self.answer(ask)
+        if ask.pictures and pictures.are_asked(ask.schema):
+            return pictures.seen(ask.schema or {}, ask.pictures[0])
         return instance(ask.schema, ask.prompt, ask.text) if ask.schema else {"answer": ask.prompt}
 
     def _cached(self, ask: Ask) -> int:
@@ -272,6 +276,7 @@ class LlmServer:
             ask.key,
             ask.data,
             ask.headers,
+            tuple(hashlib.sha256(one).hexdigest() for one in ask.pictures),
         )
         self.records.append(record)
         if reply.is_paid:
