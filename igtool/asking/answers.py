@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from igtool.asking.crew import Job
 from igtool.journal.models import Ended, ModelLedger
@@ -17,6 +17,14 @@ from igtool.llms.questions import messages_of
 
 Row = dict[str, Any]
 _DRAINED = 1_000
+
+
+class Stored(Protocol):
+    """Where answers that were moved out of the journal are looked up: a lake, or whatever reads one."""
+
+    def rows(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """The result of ``query`` as dicts by column name."""
+        ...
 
 
 @dataclass
@@ -32,11 +40,19 @@ class Tally:
     output_tokens: int = 0
     cost_usd: float = 0.0
 
+    def __add__(self, other: Tally) -> Tally:
+        """Both together."""
+        mine, theirs = asdict(self), asdict(other)
+        return Tally(**{name: count + theirs[name] for name, count in mine.items()})
+
 
 class Answers:
-    """The answers of a workspace: in the journal until they are in the lake. ``tally``: of those that came now."""
+    """The answers of a workspace: in the journal until they are in the lake. ``tally``: of those that came now.
 
-    def __init__(self, ledger: ModelLedger, lake: Lake) -> None:
+    Without a lake to write to they stay in the journal, for whoever writes it next.
+    """
+
+    def __init__(self, ledger: ModelLedger, lake: Stored) -> None:
         self.tally = Tally()
         self._ledger = ledger
         self._lake = lake
@@ -93,6 +109,8 @@ class Answers:
 
     def drain(self) -> None:
         """Move answers from the journal to the lake, where absent."""
+        if not isinstance(self._lake, Lake) or not self._lake.is_writable:
+            return
         while rows := self._ledger.oldest_answers(_DRAINED):
             with self._lake.transaction():
                 self._lake.append_new("llm_answers", [_lake_row(row) for row in rows])

@@ -8,17 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from igtool.asking.answers import Answers
+from igtool.asking.answers import Answers, Stored
 from igtool.asking.batches import Batches
 from igtool.asking.crew import Crew, Job, Reply
-from igtool.asking.pauses import WAITS_S, Pauses
+from igtool.asking.leaving import check_may_be_shown
+from igtool.asking.pauses import USUAL_SETTINGS, WAITS_S, Pauses
 from igtool.clock import Clock
 from igtool.errors import BudgetError, IgtoolError
 from igtool.journal.models import Bound, CallLimits, ModelLedger
-from igtool.lake import Lake
+from igtool.journal.queue import is_alive, owner_name
 from igtool.llms.base import BatchProvider, Completion, Prompt, Provider, ProviderError
-from igtool.llms.prices import Price, most_cost, most_tokens
+from igtool.llms.prices import Price, bound_of
 from igtool.llms.questions import Answered, Question, Result, Unusable, WrongAnswer, answer_key, longer, repaired
+from igtool.throttle import SlidingWindow
 
 REPAIRS = 2
 """At most so many times a model is shown what is wrong with its answer."""
@@ -31,17 +33,29 @@ class Asker:
 
     Calls are made by ``concurrency`` threads; all else happens in the thread that calls ``ask``. An answer and its
     charge are one transaction of the journal, before anything is made of it. Equal prompts are asked once.
+
+    ``may_show_elsewhere``: pictures may be shown to a model that is not on this machine, but for prompts that stay
+    here. Prompts with pictures are never handed in as batches: the file of a batch lies at the provider afterwards.
+    ``settings_named``: what to look at when the provider takes no call.
+
+    ``asks_lost``: a question that was under way when its process was killed is asked again, although it may have been
+    paid for; else it is unusable (``llm-lost``), and left for later while another process is at it. ``throttle`` bounds
+    the calls a second besides the limits of the ledger.
     """
 
     provider: Provider
     price: Price
     ledger: ModelLedger
-    lake: Lake
+    lake: Stored
     run: str
     limits: CallLimits = field(default_factory=CallLimits)
     concurrency: int = 1
     max_wait_s: float = 14_400.0
     in_batches: bool = False
+    may_show_elsewhere: bool = False
+    asks_lost: bool = True
+    throttle: SlidingWindow | None = None
+    settings_named: str = USUAL_SETTINGS
     clock: Clock = field(default_factory=Clock)
     stopping: Callable[[], bool] = lambda: False
     told: Callable[[str], None] = lambda _: None
@@ -50,7 +64,7 @@ class Asker:
         self.blocked: IgtoolError | None = None
         self.answers = Answers(self.ledger, self.lake)
         self.tally = self.answers.tally
-        self.pauses = Pauses(self.provider, self.clock, self.max_wait_s)
+        self.pauses = Pauses(self.provider, self.clock, self.max_wait_s, self.settings_named)
         self._crew: Crew | None = None
         self._ready: deque[Job] = deque()
         self._delayed: list[tuple[float, int, Job]] = []
@@ -71,7 +85,7 @@ class Asker:
         """What came of each question, in order. Where asking has to stop, ``blocked`` is set and the rest is None.
 
         Raises what the stores raise, and an IgtoolError that the provider raised, once the answers of the calls beside
-        it are stored.
+        it are stored. Raises ConfigError, before anything is sent, for a prompt that this provider must not be shown.
         """
         self.answers.drain()
         self._results = [None] * len(questions)
@@ -108,6 +122,7 @@ class Asker:
     # -- sending --------------------------------------------------------------------------------------------------
 
     def _job(self, place: int, question: Question, prompt: Prompt) -> Job:
+        check_may_be_shown(self.provider, prompt, elsewhere=self.may_show_elsewhere)
         key = answer_key(self.provider.name, self.provider.model, question, prompt)
         return Job(place, question, prompt, key)
 
@@ -121,10 +136,14 @@ class Asker:
         """
         while jobs:
             rows = self.answers.stored([job.key for job in jobs], is_new=is_new)
+            asked = {} if self.asks_lost else self.ledger.under_way([job.key for job in jobs])
             known: list[Job] = []
             for job in jobs:
                 if job.key in rows:
                     known.append(job)
+                elif (owner := asked.get((job.key, job.question.item_id))) is not None:
+                    if owner == owner_name() or not is_alive(owner):
+                        self._unusable(job, "llm-lost", "the process was killed while it was asked")
                 elif job.key in self._twins:
                     self._twins[job.key].append(job)
                 else:
@@ -161,12 +180,15 @@ class Asker:
                 batches.finish(jobs)
                 self._ready.clear()
                 self._take_stored(jobs, is_new=True)
-            fresh = [job for job in self._ready if self.in_batches and not job.repairs and job.key not in sent]
+            fresh = [job for job in self._ready if self._is_for_batch(job) and job.key not in sent]
             count = batches.hand_in(fresh) if fresh and batches.trouble is None and not self.stopping() else 0
             self.blocked = batches.trouble
             if not count:
                 return
             sent.update(job.key for job in fresh[:count])
+
+    def _is_for_batch(self, job: Job) -> bool:
+        return self.in_batches and not job.repairs and not job.prompt.pictures
 
     def _turn(self) -> None:
         """Send what may be sent, and deal with what came."""
@@ -198,9 +220,14 @@ class Asker:
         size = min(len(self._ready), self.concurrency - self._under_way)
         if size <= 0 or self.pauses.is_waiting():
             return
-        chosen = [self._ready[place] for place in range(size)]
-        bounds = [Bound(most_tokens(job.prompt), most_cost(self.price, job.prompt)) for job in chosen]
         now = self.clock.now()
+        if self.throttle is not None:
+            size = min(size, self.throttle.room(now))
+            if not size:
+                self.pauses.until = self.throttle.free_at(now)
+                return
+        chosen = [self._ready[place] for place in range(size)]
+        bounds = [Bound(*bound_of(self.provider, self.price, job.prompt), self._asked(job)) for job in chosen]
         name = (self.provider.name, self.provider.model)
         entered = self.ledger.enter(name, bounds, run=self.run, limits=self.limits, now=now)
         if entered.wait_until is not None:
@@ -213,6 +240,12 @@ class Asker:
             job.call_id, job.began_at = call_id, now
             crew.give(job)
         self._under_way += len(entered.call_ids)
+        if self.throttle is not None:
+            self.throttle.take(now, len(entered.call_ids))
+
+    def _asked(self, job: Job) -> tuple[str, str] | None:
+        """What is to be known of a call if no answer comes."""
+        return None if self.asks_lost else (job.key, job.question.item_id)
 
     def _over_budget(self, spent_usd: float) -> BudgetError:
         return BudgetError(

@@ -14,7 +14,7 @@ from igtool.clock import Clock
 from igtool.errors import IgtoolError, RateLimitedError
 from igtool.journal.models import Batch, Bound, CallLimits, ModelLedger
 from igtool.llms.base import BatchProvider, Completion, Prompt, ProviderError
-from igtool.llms.prices import Price, most_cost, most_tokens
+from igtool.llms.prices import Price, bound_of, most_tokens
 from igtool.llms.questions import Question
 
 POLL_S = 30.0
@@ -65,7 +65,7 @@ class Batches:
         jobs = self._fitting(jobs)
         label = f"igtool-{uuid.uuid4().hex}"
         price = self.price.times(self.provider.batch_price)
-        bounds = [Bound(most_tokens(job.prompt), most_cost(price, job.prompt)) for job in jobs]
+        bounds = [Bound(*bound_of(self.provider, price, job.prompt)) for job in jobs]
         now = self.clock.now()
         asked = {f"q{place}": (job.key, 0) for place, job in enumerate(jobs)}
         batch = Batch(label, *self._name, None, asked, now)
@@ -151,5 +151,5 @@ class Batches:
 
     def _fitting(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """The first of ``jobs`` that fit one batch, at least one."""
-        sizes = accumulate(_ROOM * most_tokens(job.prompt) for job in jobs[: self.provider.most_batch_prompts])
+        sizes = accumulate(_ROOM * most_tokens(job.prompt, 0) for job in jobs[: self.provider.most_batch_prompts])
         return jobs[: max(1, sum(size <= self.provider.most_batch_bytes for size in sizes))]

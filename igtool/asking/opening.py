@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pydantic import SecretStr
 
 from igtool import registry
+from igtool.asking.answers import Stored
 from igtool.asking.asker import Asker
 from igtool.journal import Journal
 from igtool.journal.models import CallLimits, ModelLedger
-from igtool.lake import Lake
 from igtool.llms.base import BatchProvider, Provider, ProviderOptions
 from igtool.llms.prices import Price, price_of
 from igtool.settings import Settings
@@ -23,10 +23,13 @@ _IN_A_BATCH = 10_000
 
 def provider_name(settings: Settings) -> str | None:
     """The name of the provider to ask; None when nobody is to be asked."""
-    if not settings.provider or settings.llm == "never":
-        return None
-    name = settings.provider.strip().lower()
-    return ALIASES.get(name, name)
+    return None if settings.llm == "never" else usual_name(settings.provider)
+
+
+def usual_name(given: str | None) -> str | None:
+    """A provider by its own name; None where none is given."""
+    name = (given or "").strip().lower()
+    return ALIASES.get(name, name) or None
 
 
 def provider_of(settings: Settings) -> Provider | None:
@@ -34,26 +37,29 @@ def provider_of(settings: Settings) -> Provider | None:
     name = provider_name(settings)
     if name is None:
         return None
+    kind = registry.load("llms", name)
+    named = (settings.gemini_model if name == "gemini" else None) or settings.chat_model
+    made: Provider = kind(named or kind.default_model or "", options_for(settings, name, settings.llm_base_url))
+    return made
+
+
+def options_for(settings: Settings, name: str, base_url: str | None) -> ProviderOptions:
+    """What the provider ``name`` is made with; it asks at ``base_url`` if that is given."""
     keys: dict[str, SecretStr | None] = {
         "openai": settings.openai_api_key,
         "grok": settings.grok_api_key,
         "gemini": settings.gemini_api_key,
     }
     key = keys.get(name)
-    base_url = settings.llm_base_url or (settings.openai_base_url if name == "openai" else None)
-    options = ProviderOptions(
+    return ProviderOptions(
         api_key=(key.get_secret_value() or None) if key is not None else None,
-        base_url=base_url,
+        base_url=base_url or (settings.openai_base_url if name == "openai" else None),
         timeout_s=settings.llm_timeout_s,
         models=settings.workspace / "models",
         threads=settings.processes,
         context_tokens=settings.llm_context_tokens,
         allow_loopback=settings.allow_loopback,
     )
-    kind = registry.load("llms", name)
-    named = (settings.gemini_model if name == "gemini" else None) or settings.chat_model
-    made: Provider = kind(named or kind.default_model or "", options)
-    return made
 
 
 def price_for(settings: Settings, provider: Provider) -> Price:
@@ -74,7 +80,7 @@ def questions_at_once(settings: Settings, provider: Provider) -> int:
 def open_asker(
     settings: Settings,
     journal: Journal,
-    lake: Lake,
+    lake: Stored,
     run: str,
     *,
     stopping: Callable[[], bool] = lambda: False,

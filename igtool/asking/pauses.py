@@ -10,17 +10,22 @@ from igtool.llms.base import Provider, ProviderError
 
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Before each further try after a rate limit or a passing failure; after the last one asking stops."""
+USUAL_SETTINGS = "--provider, --model and llm_base_url"
 _IN_A_ROW = 5
 """So many calls that fail one after the other are the provider's doing, and not that of an odd question."""
 
 
 @dataclass
 class Pauses:
-    """How a provider has been answering; ``until``: nothing is sent before then, in seconds since 1970."""
+    """How a provider has been answering; ``until``: nothing is sent before then, in seconds since 1970.
+
+    ``settings_named``: what to look at when it takes no call.
+    """
 
     provider: Provider
     clock: Clock
     max_wait_s: float
+    settings_named: str = USUAL_SETTINGS
     until: float = 0.0
     succeeded: bool = False
     _pauses: int = 0
@@ -120,7 +125,5 @@ class Pauses:
             )
         self._refused += 1
         if error.outcome == "invalid" and (self._refused == _IN_A_ROW or not self.succeeded):
-            return ConfigError(
-                f"{self.shown} does not take the call ({error}): see --provider, --model and llm_base_url"
-            )
+            return ConfigError(f"{self.shown} does not take the call ({error}): see {self.settings_named}")
         return None

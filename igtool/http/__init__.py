@@ -5,8 +5,17 @@ Nothing else opens a connection. Pace, retries and what an answer means are deci
 
 from __future__ import annotations
 
-from igtool.http.addresses import check_address, is_allowed
+from igtool.http.addresses import LOCALHOST, check_address, is_allowed
 from igtool.http.answers import NetworkError, RefusedAnswer, Response, redacted
 from igtool.http.client import Client
 
-__all__ = ["Client", "NetworkError", "RefusedAnswer", "Response", "check_address", "is_allowed", "redacted"]
+__all__ = [
+    "LOCALHOST",
+    "Client",
+    "NetworkError",
+    "RefusedAnswer",
+    "Response",
+    "check_address",
+    "is_allowed",
+    "redacted",
+]

@@ -14,6 +14,10 @@ import httpcore2
 
 from igtool.http.answers import RefusedAnswer
 
+LOCALHOST = "localhost"
+"""This machine: the name is never looked up, so that nothing can make it another one (RFC 6761, section 6.3)."""
+_LOOPBACK = ["::1", "127.0.0.1"]
+
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Listed here rather than asked of `ipaddress`, whose `is_global` differs between releases of Python.
@@ -103,7 +107,8 @@ def resolved(
     Raises RefusedAnswer if any of them is not allowed: a name that leads to a public and to a private address is
     how a check is led astray. Raises httpcore2.ConnectError or ConnectTimeout if there are none.
     """
-    addresses = [host] if _is_literal(host) else _looked_up(host, port, left())
+    known = _LOOPBACK if host == LOCALHOST else [host] if _is_literal(host) else None
+    addresses = _looked_up(host, port, left()) if known is None else known
     for address in addresses:
         if not is_allowed(address, allow_loopback=allow_loopback, allow_private=allow_private):
             where = host if address == host else f"{host} ({address})"

@@ -16,13 +16,32 @@ Role = Literal["system", "user", "assistant"]
 Finish = Literal["stop", "length", "refusal"]
 Outcome = Literal["rate_limited", "quota", "auth", "transient", "too_long", "invalid"]
 
+MOST_PICTURE_SIDE = 768
+"""Pixels of the longer side of a picture that is shown to a model: what providers bill a small picture for."""
+MOST_PICTURE_TOKENS = 4_096
+"""Of one picture, where the rule of a model is not known: LLaVA-NeXT makes 2,880, InternVL 3,328, Pixtral 2,352."""
+
+
+@dataclass(frozen=True)
+class ShownPicture:
+    """A picture that a model is shown: ``data``, the bytes of a file of ``media_type``, such as ``image/jpeg``.
+
+    ``sha256``: of the stored picture that it was made of; it stands for the picture wherever a prompt is named, kept
+    or shown to people.
+    """
+
+    sha256: str
+    media_type: str
+    data: bytes = field(repr=False)
+
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of a conversation with a model."""
+    """One turn of a conversation with a model; its ``pictures`` go before its text."""
 
     role: Role
     content: str
+    pictures: tuple[ShownPicture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,6 +50,7 @@ class Prompt:
 
     The first message is the instruction, the same for all prompts of a kind: providers keep what they computed of it.
     ``alternatives``: for each token of the answer, how many likely tokens to tell with their log-probabilities.
+    ``stays_here``: no model but one on this machine may be asked, whatever the settings allow.
     """
 
     messages: tuple[Message, ...]
@@ -38,6 +58,12 @@ class Prompt:
     schema: Mapping[str, Any] = field(hash=False)
     max_tokens: int = 1024
     alternatives: int = 0
+    stays_here: bool = False
+
+    @property
+    def pictures(self) -> tuple[ShownPicture, ...]:
+        """The pictures of all messages."""
+        return tuple(picture for message in self.messages for picture in message.pictures)
 
 
 @dataclass(frozen=True)
@@ -81,8 +107,8 @@ class ProviderOptions:
     """What a provider is made with, from the settings.
 
     ``api_key`` and ``base_url`` are None where the user gave none. ``models``: the folder of the workspace that holds
-    model files. ``threads``: of a model in this process. ``allow_loopback``: reach this machine although the base URL
-    does not name it (tests).
+    model files. ``threads``: of a model in this process. ``projector``: the file that lets a local model see.
+    ``allow_loopback``: reach this machine although the base URL does not name it (tests).
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -92,6 +118,7 @@ class ProviderOptions:
     models: Path = Path("models")
     threads: int = 2
     context_tokens: int = 8192
+    projector: str | None = None
     allow_loopback: bool = False
 
 
@@ -120,6 +147,21 @@ class Provider(ABC):
     def is_small(self) -> bool:
         """Whether the model is so small that it is asked for less."""
         return False
+
+    @property
+    def shows_pictures(self) -> bool:
+        """Whether the model is shown the pictures of a prompt."""
+        return False
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the model surely runs on this machine, so that nothing that it is asked leaves it."""
+        return False
+
+    @property
+    def picture_tokens(self) -> int:
+        """A bound on the tokens of one picture of at most `MOST_PICTURE_SIDE` pixels a side."""
+        return MOST_PICTURE_TOKENS
 
     @abstractmethod
     def check(self) -> None:

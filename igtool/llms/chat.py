@@ -12,7 +12,7 @@ from igtool.llms.base import Completion, Finish, Message, Prompt
 from igtool.llms.manner import Manner
 from igtool.llms.refusals import inside, unreadable
 from igtool.llms.strict_schema import strict
-from igtool.llms.turns import OfSchemas, sendable, with_schema, without_instruction
+from igtool.llms.turns import OfSchemas, as_data_url, sendable, with_schema, without_instruction
 from igtool.llms.usage import counted, guessed
 
 MOST_ALTERNATIVES = 20
@@ -68,7 +68,7 @@ class Bodies:
                 body["response_format"] = {"type": "json_object"}
         if manner.instruction:
             messages = without_instruction(messages)
-        body["messages"] = [{"role": one.role, "content": sendable(one.content)} for one in messages]
+        body["messages"] = [{"role": one.role, "content": _content(one)} for one in messages]
         if manner.temperature == 0:
             body["temperature"] = 0
         if prompt.alternatives and manner.alternatives <= 1:
@@ -89,6 +89,17 @@ class Bodies:
         wanted = {"name": prompt.schema_name, "strict": True, "schema": schema}
         made = msgspec.Raw(msgspec.json.encode({"type": "json_schema", "json_schema": wanted}))
         return self._formats.keep(prompt.schema, key, made)
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    """A text; with pictures a list of parts.
+
+    https://platform.openai.com/docs/guides/images-vision
+    """
+    text = sendable(message.content)
+    if not message.pictures:
+        return text
+    return [*map(as_data_url, message.pictures), {"type": "text", "text": text}]
 
 
 class _Alternative(msgspec.Struct):

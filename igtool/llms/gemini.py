@@ -63,6 +63,24 @@ class Gemini(BatchProvider):
         self._lock = threading.Lock()
         self._sdks: dict[bool, tuple[genai.Client, httpx2.Client]] = {}
 
+    @property
+    def shows_pictures(self) -> bool:
+        """Always; which of its models sees them, the server knows."""
+        return True
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this machine answers, with a model of its own."""
+        return self._host.is_here(self.model)
+
+    @property
+    def picture_tokens(self) -> int:
+        """Of Gemini 3 at its highest resolution; others make six tiles of 258 tokens of 768 pixels.
+
+        https://ai.google.dev/gemini-api/docs/media-resolution and …/image-understanding#technical-details-image
+        """
+        return 2_240
+
     def check(self) -> None:
         """Look at model, key and address, and load the package."""
         self._host.check(self)
@@ -101,7 +119,7 @@ class Gemini(BatchProvider):
         except _UNREADABLE as error:
             raise unreadable(who(self), type(error).__name__) from error
         body = answer.sdk_http_response.body if answer.sdk_http_response else None
-        return completion((body or "").encode(), characters(prompt), who(self))
+        return completion((body or "").encode(), characters(prompt, self.picture_tokens), who(self))
 
     def _sdk(self, *, is_for_files: bool = False) -> genai.Client:
         """Google's client, made at its first use; it would read the environment for all that it is not told."""

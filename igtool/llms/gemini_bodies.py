@@ -11,7 +11,7 @@ from igtool.llms.base import Completion, Finish, Message, Prompt
 from igtool.llms.manner import Manner
 from igtool.llms.refusals import unreadable
 from igtool.llms.strict_schema import strict
-from igtool.llms.turns import OfSchemas, sendable, with_schema, without_instruction
+from igtool.llms.turns import OfSchemas, in_base64, sendable, with_schema, without_instruction
 from igtool.llms.usage import counted, guessed
 
 MOST_ALTERNATIVES = 20
@@ -66,7 +66,8 @@ def _ready(schema: Mapping[str, Any], schemas: OfSchemas[dict[str, Any]], *, has
 
 def _content(message: Message) -> dict[str, Any]:
     role = "model" if message.role == "assistant" else "user"
-    return {"role": role, "parts": [{"text": sendable(message.content)}]}
+    shown = [{"inlineData": {"mimeType": one.media_type, "data": in_base64(one)}} for one in message.pictures]
+    return {"role": role, "parts": [*shown, {"text": sendable(message.content)}]}
 
 
 class _Part(msgspec.Struct):

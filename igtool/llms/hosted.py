@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from igtool.errors import ConfigError
-from igtool.http import Client, is_allowed
+from igtool.http import LOCALHOST, Client, is_allowed
 from igtool.llms.base import Completion, Provider, ProviderError
 from igtool.llms.manner import Manner, Manners
 from igtool.llms.refusals import Said
@@ -21,6 +21,7 @@ FILES_TIMEOUT_S = 900.0
 """Until a file of a batch is sent or has come."""
 MOST_FILE_BYTES = 512 << 20
 """Of the results of one batch."""
+_ELSEWHERE = re.compile(r"[:-]cloud$", re.IGNORECASE)
 _SENDABLE = re.compile(r"[!-~]+")
 _SOME_KEY = "none"
 
@@ -36,6 +37,20 @@ class Host:
     is_own: bool
     keys_at: str
     model_setting: str = "CHAT_MODEL"
+
+    def is_here(self, model: str) -> bool:
+        """Whether ``model`` surely runs on this machine.
+
+        The host has to be ``localhost``, which is never looked up, or a loopback address; what else a name may lead to
+        is not believed. Models of Ollama whose names end in ``cloud`` run elsewhere, whoever is asked for them
+        (https://docs.ollama.com/cloud).
+        """
+        try:  # read as the client that asks reads it
+            host = httpx2.URL(self.base_url).host
+            is_loopback = host == LOCALHOST or ip_address(host).is_loopback
+        except (httpx2.InvalidURL, ValueError):
+            return False
+        return is_loopback and _ELSEWHERE.search(model.strip()) is None
 
     def check(self, provider: Provider) -> None:
         """Raises ConfigError for a model, key or address without which no call can succeed. Sends nothing."""

@@ -23,10 +23,13 @@ from igtool.errors import ConfigError
 from igtool.gguf import Header, read_header
 from igtool.llms.base import Completion, Message, Prompt, Provider, ProviderError, ProviderOptions
 from igtool.llms.grammar import closed_schema
+from igtool.llms.turns import as_data_url
 from igtool.model_entries import RECOMMENDED
 
 _MARKS = ("-", "=")
 """Two short texts that begin unlike each other, and unlike any prompt."""
+_PICTURE_MARK = "<__media__>"
+"""Where the engine puts a picture, whoever wrote it."""
 _SPIN_NAME, _SPINS = "GOMP_SPINCOUNT", "1000"
 _LONGEST_SOCKET = 100
 _FOREIGN = (RuntimeError, ValueError, LookupError, ArithmeticError, MemoryError, OSError, TypeError)
@@ -62,9 +65,21 @@ class Local(Provider):
         except (ConfigError, OSError):
             return True
 
+    @property
+    def shows_pictures(self) -> bool:
+        """Whether there is a projector, the file that makes tokens of pictures."""
+        return self.options.projector is not None
+
+    @property
+    def is_here(self) -> bool:
+        """Always: nothing is sent."""
+        return True
+
     def check(self) -> None:
         """Look at the file and the package without loading the model. Raises ConfigError."""
         read_header(models.find(self._wanted, self.options.models))
+        if self.options.projector is not None:
+            read_header(models.find(self.options.projector, self.options.models), is_projector=True)
         _package()
 
     def complete(self, prompt: Prompt) -> Completion:
@@ -89,22 +104,24 @@ class _Engine:
         self._package = _package()
         self._context_tokens = min(options.context_tokens, header.context_tokens or options.context_tokens)
         self._special = _pattern(header.special_tokens)
-        self._kept: dict[str, str] | None = None
+        self._kept: dict[str, Any] | None = None
         self._boundary = 0
         with _private_socket() as host:
             try:
-                self._server = self._package.Server(self._parameters(path, options.threads, host))
+                self._server = self._package.Server(self._parameters(path, options, host))
                 # Given back before its loop has begun, an engine waits for that loop for ever: let it say something.
                 self._server.handle_metrics()
             except _FOREIGN as error:
-                raise ConfigError(_not_loaded(path, header)) from error
+                raise ConfigError(_not_loaded(path, header, options.projector)) from error
 
-    def _parameters(self, path: Path, threads: int, host: str) -> Any:
+    def _parameters(self, path: Path, options: ProviderOptions, host: str) -> Any:
         parameters = self._package.CommonParams()
         parameters.model.path = str(path)
+        if options.projector is not None:
+            parameters.mmproj.path = str(models.find(options.projector, options.models))
         parameters.n_ctx = self._context_tokens
         parameters.n_parallel = 1
-        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
+        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = options.threads
         # The engine comes as a web server with tools, an interface and a cache of old prompts: all of that off.
         parameters.hostnames = [host]
         parameters.api_keys = [secrets.token_hex(32)]
@@ -124,7 +141,8 @@ class _Engine:
     def complete(self, prompt: Prompt, schema: Mapping[str, Any]) -> Completion:
         """The answer to ``prompt``, which follows ``schema``. Raises ProviderError."""
         messages = [self._plain(message) for message in prompt.messages]
-        is_shared = len(messages) > 1 and messages[0]["role"] == "system"
+        # A picture is computed in pieces of its own: a prompt with one starts from nothing, and so always alike.
+        is_shared = len(messages) > 1 and messages[0]["role"] == "system" and not prompt.pictures
         if is_shared:
             self._rewind(messages[0])
         asked: dict[str, Any] = {
@@ -142,7 +160,7 @@ class _Engine:
             raise ProviderError("too_long", f"prompt and answer do not fit {self._context_tokens} tokens")
         return completion
 
-    def _rewind(self, first: dict[str, str]) -> None:
+    def _rewind(self, first: dict[str, Any]) -> None:
         """Leave the engine with what it computed of ``first``, computed as it always is, and nothing behind it.
 
         It reuses what two prompts in a row have in common, which would be a little more or less each time. So a
@@ -159,14 +177,16 @@ class _Engine:
         else:
             self._ask(mark, {**asked, "cache_prompt": True})
 
-    def _plain(self, message: Message) -> dict[str, str]:
+    def _plain(self, message: Message) -> dict[str, Any]:
         """``message`` without anything that the engine would take for a control token, or cannot read."""
-        text = message.content.encode("utf-8", "replace").decode().strip()
+        text = message.content.encode("utf-8", "replace").decode().strip().replace(_PICTURE_MARK, _PICTURE_MARK[1:])
         while self._special is not None and self._special.search(text):
             text = self._special.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
-        return {"role": message.role, "content": text}
+        if not message.pictures:
+            return {"role": message.role, "content": text}
+        return {"role": message.role, "content": [*map(as_data_url, message.pictures), {"type": "text", "text": text}]}
 
-    def _ask(self, messages: Sequence[Mapping[str, str]], asked: Mapping[str, Any]) -> dict[str, Any]:
+    def _ask(self, messages: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> dict[str, Any]:
         """What the engine answers, most likely token after most likely token. Raises ProviderError."""
         body = {"messages": messages, "temperature": 0, "seed": 0, "reasoning_format": "none", **asked}
         body["chat_template_kwargs"] = {"enable_thinking": False}
@@ -214,11 +234,12 @@ def _private_socket() -> Iterator[str]:
         yield path if len(path) < _LONGEST_SOCKET else "127.0.0.1"
 
 
-def _not_loaded(path: Path, header: Header) -> str:
+def _not_loaded(path: Path, header: Header, projector: str | None) -> str:
     kind = header.metadata["general.architecture"]
+    beside = f"the projector {projector} is not made for it, " if projector else ""
     return (
-        f"the model {path} cannot be loaded: its kind ({kind!r:.40}) may be newer than the package that runs it, or "
-        "memory is short. Try `pip install --upgrade xllamacpp`, or another file: `igtool models list`"
+        f"the model {path} cannot be loaded: {beside}its kind ({kind!r:.40}) may be newer than the package that runs "
+        "it, or memory is short. Try `pip install --upgrade xllamacpp`, or another file: `igtool models list`"
     )
 
 

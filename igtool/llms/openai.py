@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import openai
 
 _THINKING = re.compile(r"(gpt-5|o\d)")
+_OWN_MODEL = re.compile(r"gpt-|chatgpt-|o\d")
+_MANY_PICTURE_TOKENS = re.compile(r"gpt-4o-mini")
 _LABEL = "igtool_label"
 _ENDPOINT: Final = "/v1/chat/completions"
 _PAGE = 100
@@ -59,6 +61,16 @@ class ChatProvider(Provider):
         self._lock = threading.Lock()
         self._sdks: dict[bool, openai.OpenAI] = {}
 
+    @property
+    def shows_pictures(self) -> bool:
+        """Always; which of its models sees them, the server knows."""
+        return True
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this machine answers, with a model of its own."""
+        return self._host.is_here(self.model)
+
     def check(self) -> None:
         """Look at model, key and address, and load the package."""
         self._host.check(self)
@@ -86,7 +98,7 @@ class ChatProvider(Provider):
             return said(error.status_code, error.response.headers, error.response.content)
         except openai.APIConnectionError as error:
             raise unanswered(who(self), error) from error
-        return completion(answer.content, characters(prompt), who(self))
+        return completion(answer.content, characters(prompt, self.picture_tokens), who(self))
 
     def _sdk(self, *, is_for_files: bool = False) -> openai.OpenAI:
         """OpenAI's client, made at its first use; it would read the environment for all that it is not told."""
@@ -115,6 +127,19 @@ class OpenAI(ChatProvider, BatchProvider):
     most_batch_prompts: ClassVar[int] = 50_000
     most_batch_bytes: ClassVar[int] = 200_000_000
     """Of one batch; https://platform.openai.com/docs/guides/batch#rate-limits"""
+
+    @property
+    def picture_tokens(self) -> int:
+        """By OpenAI's two rules for a picture of 768 × 768 pixels; of other models as of any.
+
+        Tiles of 512 pixels: four, and a base; the dearest are those of gpt-4o-mini. Patches of 32 pixels: 576, times
+        2.46 at most; users report that gpt-5.2 is billed 1.2 times that.
+        https://platform.openai.com/docs/guides/images-vision#calculating-costs
+        """
+        name = self.model.rpartition("/")[2]
+        if _MANY_PICTURE_TOKENS.match(name):
+            return 2_833 + 4 * 5_667
+        return 1_701 if _OWN_MODEL.match(name) else super().picture_tokens
 
     def submit(self, prompts: Mapping[str, Prompt], label: str) -> str:
         """A file of all prompts, and a batch of it that has ``label`` in its metadata."""
@@ -212,6 +237,14 @@ class Grok(ChatProvider):
     key_names = ("XAI_API_KEY", "GROK_KEY")
     own_url = "https://api.x.ai/v1"
     keys_at = "https://console.x.ai"
+
+    @property
+    def picture_tokens(self) -> int:
+        """Six tiles and one more, of 256 tokens.
+
+        https://docs.x.ai/docs/guides/image-understanding
+        """
+        return 1_792
 
 
 class Ollama(ChatProvider):

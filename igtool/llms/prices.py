@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib.metadata import version
 
 from igtool.errors import ConfigError
-from igtool.llms.base import Completion, Prompt
+from igtool.llms.base import Completion, Prompt, Provider
 
 _MILLION = 1_000_000
 _USUAL = 10_000
@@ -59,18 +59,26 @@ class Price:
 FREE = Price(0, 0, 0, "this machine")
 
 
-def most_tokens(prompt: Prompt) -> int:
+def most_tokens(prompt: Prompt, picture_tokens: int) -> int:
     """A bound on the tokens of a call, prompt and answer: no tokenizer makes more tokens than bytes of a text.
 
-    The schema counts: some servers are sent it as words, and others count it as a part of the prompt.
+    The schema counts: some servers are sent it as words, and others count it as a part of the prompt. A picture takes
+    at most ``picture_tokens``, which its provider tells.
     """
     sent = sum(len(message.content.encode()) + OVERHEAD_TOKENS for message in prompt.messages)
+    sent += len(prompt.pictures) * picture_tokens
     return sent + len(json.dumps(prompt.schema)) + _WORDS_OF_SCHEMA + prompt.max_tokens
 
 
-def most_cost(price: Price, prompt: Prompt) -> float:
-    """A bound on what a call costs, in US dollars."""
-    return price.total(most_tokens(prompt) - prompt.max_tokens, prompt.max_tokens)
+def most_cost(price: Price, prompt: Prompt, picture_tokens: int) -> float:
+    """A bound on what a call costs, in US dollars; ``picture_tokens`` as of `most_tokens`."""
+    return price.total(most_tokens(prompt, picture_tokens) - prompt.max_tokens, prompt.max_tokens)
+
+
+def bound_of(provider: Provider, price: Price, prompt: Prompt) -> tuple[int, float]:
+    """The most tokens that a call takes, and the most US dollars."""
+    shown = provider.picture_tokens
+    return most_tokens(prompt, shown), most_cost(price, prompt, shown)
 
 
 @lru_cache(maxsize=1)
@@ -106,19 +114,26 @@ def from_table(provider: str, model: str) -> Price | None:
     return Price(full, cached, output, table_version())
 
 
-def price_of(provider: str, model: str, *, is_paid: bool, own: tuple[float | None, float | None]) -> Price:
-    """The price of a model. ``own``: what the user set for prompts and answers, which goes first.
+def price_of(
+    provider: str,
+    model: str,
+    *,
+    is_paid: bool,
+    own: tuple[float | None, float | None],
+    names: tuple[str, str] = ("llm_input_price", "llm_output_price"),
+) -> Price:
+    """The price of a model. ``own``: what the user set for prompts and answers, which goes first, as ``names``.
 
     Raises ConfigError for a model that costs money and whose price nobody knows.
     """
     given_input, given_output = own
     if given_input is not None and given_output is not None:
-        return Price(given_input, given_input, given_output, "settings llm_input_price and llm_output_price")
+        return Price(given_input, given_input, given_output, f"settings {names[0]} and {names[1]}")
     if not is_paid:
         return FREE
     if (known := from_table(provider, model)) is not None:
         return known
     raise ConfigError(
-        f"the price of {model} at {provider} is not in the price table ({table_version()}): set llm_input_price and "
-        "llm_output_price in igtool.toml, US dollars a million tokens (0 for a server of your own)"
+        f"the price of {model} at {provider} is not in the price table ({table_version()}): set {names[0]} and "
+        f"{names[1]} in igtool.toml, US dollars a million tokens (0 for a server of your own)"
     )

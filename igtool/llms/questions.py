@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
@@ -70,23 +70,25 @@ def answer_key(provider: str, model: str, question: Question, prompt: Prompt) ->
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def messages_of(prompt: Prompt) -> list[dict[str, str]]:
-    """The messages as they are stored and shown."""
-    return [{"role": message.role, "content": message.content} for message in prompt.messages]
+def messages_of(prompt: Prompt) -> list[dict[str, Any]]:
+    """The messages as they are stored and shown; pictures by their SHA-256 alone, where a message has any."""
+    return [
+        {"role": message.role, "content": message.content}
+        | ({"pictures": [one.sha256 for one in message.pictures]} if message.pictures else {})
+        for message in prompt.messages
+    ]
 
 
 def repaired(prompt: Prompt, answer: str, error: WrongAnswer) -> Prompt:
     """The prompt that shows the model its answer and what is wrong with it."""
     said = Message("assistant", one_line(answer, 2000) or "(nothing)")
     told = Message("user", f"That answer cannot be used: {error}. Answer again, with the JSON object only.")
-    return Prompt(
-        (*prompt.messages, said, told), prompt.schema_name, prompt.schema, prompt.max_tokens, prompt.alternatives
-    )
+    return replace(prompt, messages=(*prompt.messages, said, told))
 
 
 def longer(prompt: Prompt) -> Prompt:
     """The prompt with twice the room for the answer, for one that was cut off."""
-    return Prompt(prompt.messages, prompt.schema_name, prompt.schema, 2 * prompt.max_tokens, prompt.alternatives)
+    return replace(prompt, max_tokens=2 * prompt.max_tokens)
 
 
 def read_json(text: str) -> Any:

@@ -38,6 +38,12 @@ _TOO_LONG = re.compile(
     r"|greater than the context length|context length of only|max_new_tokens` must be"
     r"|max_(completion_)?tokens must be at least 1, got -"
 )
+_SIGHTLESS = re.compile(
+    r"image input is not supported|(does not|doesn't) support (image|vision)|data required for image input"
+    r"|image_url is only supported by|support(s|ing)? image input|is not a multimodal model"
+    r"|unsupported content part type"
+)
+"""No model for pictures, which llama-server and Ollama say with status 500."""
 _SPENT = re.compile(
     r"insufficient[_ ](quota|balance|credits?|funds)|exceeded your current quota|billing[_ ]hard[_ ]limit"
     r"|(out of|any|all available|not enough|no more|requires more) credits|credits? (are |is )?(depleted|exhausted)"
@@ -77,6 +83,8 @@ class Said:
         """What follows from it."""
         if _TOO_LONG.search(self.text) or self.status == _TOO_LARGE:
             return "too_long"
+        if _SIGHTLESS.search(self.text):
+            return "invalid"
         if self.status == _PAYMENT_REQUIRED or (self.status < _FIRST_SERVER_ERROR and self._is_spent()):
             return "quota"
         if self.status in _DENIED or (self.status < _FIRST_SERVER_ERROR and _SHUT_OUT.search(self.text)):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from igtool.llms.base import Message
+from igtool.llms.base import Message, ShownPicture
 
 Made = TypeVar("Made")
 
@@ -20,7 +22,7 @@ def with_schema(messages: Sequence[Message], schema: Mapping[str, Any]) -> list[
     """``messages`` with ``schema`` at the end of the instruction, which stays the same for all prompts of a kind."""
     demand = f"{_DEMAND}\n{msgspec.json.encode(schema).decode()}"
     if messages and messages[0].role == "system":
-        return [Message("system", f"{messages[0].content}\n\n{demand}"), *messages[1:]]
+        return [replace(messages[0], content=f"{messages[0].content}\n\n{demand}"), *messages[1:]]
     return [Message("system", demand), *messages]
 
 
@@ -29,7 +31,19 @@ def without_instruction(messages: Sequence[Message]) -> list[Message]:
     instruction = [one.content for one in messages if one.role == "system"]
     turns = [one for one in messages if one.role != "system"]
     first = [turns[0].content] if turns else []
-    return [Message("user", "\n\n".join([*instruction, *first])), *turns[1:]]
+    shown = tuple(picture for one in messages if one.role == "system" for picture in one.pictures)
+    shown += turns[0].pictures if turns else ()
+    return [Message("user", "\n\n".join([*instruction, *first]), shown), *turns[1:]]
+
+
+def as_data_url(picture: ShownPicture) -> dict[str, Any]:
+    """``picture`` as a part of a message in chat completions."""
+    return {"type": "image_url", "image_url": {"url": f"data:{picture.media_type};base64,{in_base64(picture)}"}}
+
+
+def in_base64(picture: ShownPicture) -> str:
+    """The bytes of ``picture`` as text that JSON can hold."""
+    return base64.b64encode(picture.data).decode("ascii")
 
 
 def sendable(text: str) -> str:

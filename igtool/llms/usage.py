@@ -18,6 +18,7 @@ def guessed(characters: int) -> int:
     return -(-characters // CHARACTERS_A_TOKEN)
 
 
-def characters(prompt: Prompt) -> int:
-    """Characters of all turns of ``prompt``."""
-    return sum(len(message.content) for message in prompt.messages)
+def characters(prompt: Prompt, picture_tokens: int) -> int:
+    """Characters of all turns of ``prompt``, each picture as those of so many tokens."""
+    shown = len(prompt.pictures) * picture_tokens * CHARACTERS_A_TOKEN
+    return sum(len(message.content) for message in prompt.messages) + shown
