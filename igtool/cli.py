@@ -13,15 +13,21 @@ from igtool.commands import consent as _consent  # noqa: F401 - registers its co
 from igtool.commands import drift as _drift  # noqa: F401 - registers its command
 from igtool.commands import export as _export  # noqa: F401 - registers its command
 from igtool.commands import health as _health  # noqa: F401 - registers its commands
+from igtool.commands import insights as _insights  # noqa: F401 - registers its commands
 from igtool.commands import link as _link  # noqa: F401 - registers its commands
 from igtool.commands import models as _models  # noqa: F401 - registers its commands
 from igtool.commands import notes as _notes  # noqa: F401 - registers its commands
+from igtool.commands import review as _review  # noqa: F401 - registers its commands
 from igtool.commands import schedule as _schedule  # noqa: F401 - registers its commands
 from igtool.commands import search as _search  # noqa: F401 - registers its command
+from igtool.commands import serve as _serve  # noqa: F401 - registers its command
+from igtool.commands import tags as _tags  # noqa: F401 - registers its commands
+from igtool.commands import towers as _towers  # noqa: F401 - registers its commands
 from igtool.commands import tune as _tune  # noqa: F401 - registers its command
-from igtool.commands.asking import MODEL, MONEY, model_settings, print_tally
+from igtool.commands.asking import MODEL, MONEY, PICTURES, model_settings, print_tally
 from igtool.commands.base import FORCE, JSON, Command, Stop, command, main, workspace_of
 from igtool.commands.live import CHOICE, KEEPING, PACE, REACH, live_settings, with_options
+from igtool.commands.tags import show_tags
 from igtool.console import cell, logging_to, print_json, print_rows, say
 from igtool.errors import FinishedWithRejects
 
@@ -38,7 +44,7 @@ __all__ = ["main"]
 @click.option("--platform", type=click.Choice(["instagram", "youtube"]), help="Platform of bare handles [instagram].")
 @click.option("--fill", multiple=True, metavar="COLUMN=FIELD", help="Fill a column, for example GENRE=primary_niche.")
 @click.option("--limit", type=click.IntRange(min=0), help="Only the first rows of the list.")
-@with_options(REACH, CHOICE, PACE, KEEPING, MODEL)
+@with_options(REACH, CHOICE, PACE, KEEPING, MODEL, PICTURES)
 @click.option("--dry-run", is_flag=True, help="Say what would be done; ask and write nothing.")
 @click.option("--stage-batch-size", type=click.IntRange(1, 100_000), help="Items a stage takes at once.")
 @click.option("-v", "--verbose", is_flag=True, help="Say each wait and each committed batch on stderr.")
@@ -59,11 +65,13 @@ def enrich_command(context: click.Context, /, creators: tuple[str, ...], input_p
 
 @command("import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
-@click.option("--creator", metavar="HANDLE", help="PATH… are pictures of this account (`import images DIR` too).")
+@click.option(
+    "--creator", metavar="HANDLE", help="PATH… are pictures or videos of this account (`import images DIR` too)."
+)
 @JSON
 @click.pass_context
 def import_command(context: click.Context, paths: tuple[Path, ...], creator: str | None, as_json: bool) -> None:
-    """Take raw dumps into the database: folders, JSON, JSONL, gz, zst, xz, zip. With --creator, pictures."""
+    """Take raw dumps into the database: folders, JSON, JSONL, gz, zst, xz, zip. With --creator, pictures and videos."""
     from igtool.given_pictures import take_pictures
     from igtool.importing import import_source
     from igtool.pipeline import run_stages
@@ -73,6 +81,7 @@ def import_command(context: click.Context, paths: tuple[Path, ...], creator: str
         paths = paths[1:]
     workspace, stop = workspace_of(context), Stop()
     with stop.listening(), open_session(workspace.settings, "import", stop) as session:
+        session.told = say
         if creator is not None:
             take_pictures(session, paths, creator)
         else:
@@ -88,7 +97,7 @@ def import_command(context: click.Context, paths: tuple[Path, ...], creator: str
 @click.argument("stages", nargs=-1, metavar="STAGE…")
 @FORCE
 @click.option("--rebuild", is_flag=True, help="Make the tables of normalize anew, and say whether they are the same.")
-@with_options(MODEL, MONEY)
+@with_options(MODEL, PICTURES, MONEY)
 @JSON
 @click.pass_context
 def run_command(
@@ -97,7 +106,7 @@ def run_command(
     """Run stages by name (all if none is named).
 
     They are normalize, drift, embed, resolve, analyze, describe (asks a language model), embed_style, insights, images
-    (downloads pictures), index, export.
+    (downloads pictures), picture_facts, body (where it is turned on), index, export.
     """
     if rebuild:
         _rebuild(context, stages, as_json=as_json)
@@ -156,12 +165,22 @@ def _raise_rejects(counts: list[Any]) -> None:
 @command("show")
 @click.argument("handle")
 @click.option("--as-of", metavar="DATE", help="What was known then: 2026-01-31 (its end, UTC) or 2026-01-31T18:00.")
+@click.option("--tags", "only_tags", is_flag=True, help="Only the tags, with their reasons.")
+@click.option("--history", is_flag=True, help="With --tags: every change of them.")
 @JSON
 @click.pass_context
-def show_command(context: click.Context, handle: str, as_of: str | None, as_json: bool) -> None:
+def show_command(
+    context: click.Context, handle: str, as_of: str | None, only_tags: bool, history: bool, as_json: bool
+) -> None:
     """Everything about one creator, and where it came from."""
     from igtool.commands.show import print_creator, print_earlier
+    from igtool.errors import UsageError
 
+    if (history and not only_tags) or (only_tags and as_of is not None):
+        raise UsageError("--history goes with --tags, and --tags without --as-of: igtool show HANDLE --tags --history")
+    if only_tags:
+        show_tags(workspace_of(context), handle, history=history, as_json=as_json, command="show")
+        return
     found = workspace_of(context).show(handle, as_of)
     if as_json:
         print_json({"command": "show", "rows": found})

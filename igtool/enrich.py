@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from igtool import vocabulary
-from igtool.asking import Asker, Tally
+from igtool.asking import Tally
 from igtool.errors import IgtoolError
 from igtool.export import export_tables
 from igtool.fetching.keeping import RawFolder
@@ -99,7 +99,9 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
     folder = session.settings.data / "export"
     output = options.output or folder / "creators_enriched.csv"
     fetcher = _fetcher(session, options)
-    asker = session.asker
+    session.asker  # noqa: B018 - what is missing is told first
+    if session.settings.pictures:
+        session.picture_asker  # noqa: B018 - and what is not allowed
     store_list(session, creators)
     notes = _import(session, options)
     filler = _Filler(session.lake, creators, options, output, session.started_at)
@@ -120,9 +122,9 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
         status=dict(sorted(filling.counts.items())),
         coverage=_coverage(creators, filling, options),
         files=(output, output.with_suffix(".provenance.csv"), folder / "report.html"),
-        notes=notes + _stops(fetched, asker),
+        notes=notes + _stops(fetched, session.trouble),
         fetched=fetched,
-        asked=asker.tally if asker is not None else None,
+        asked=session.tally,
         trouble=session.trouble,
     )
     return replace(summary, commands=_report(session.lake, creators, filling, summary))
@@ -136,9 +138,9 @@ def _fetcher(session: Session, options: EnrichOptions) -> Fetcher | None:
     return Fetcher(session, sources, options.fetch, raw_folder=options.raw_folder, told=options.told)
 
 
-def _stops(fetched: FetchReport | None, asker: Asker | None) -> tuple[str, ...]:
+def _stops(fetched: FetchReport | None, trouble: IgtoolError | None) -> tuple[str, ...]:
     """Why asking somebody had to stop, for people."""
-    troubles = [*(fetched.troubles.values() if fetched else ()), *([asker.trouble] if asker and asker.trouble else ())]
+    troubles = [*(fetched.troubles.values() if fetched else ()), *([trouble] if trouble is not None else ())]
     return tuple(f"stopped: {error}" for error in troubles)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import prod
@@ -26,7 +26,9 @@ _MOST_ITEMS = 1 << 22
 """Of one list; the largest vocabularies have some 300,000 tokens."""
 _LONGEST_TEXT = 1 << 24
 _MOST_DIMENSIONS = 4
+_PROJECTOR = "clip"
 _MOST_LAYERS, _MOST_CONTEXT = 1_000, 1 << 28
+_OF_PROJECTOR = {"block_count": _MOST_LAYERS, "attention.head_count": 1_000, "image_size": 16_384, "patch_size": 1_024}
 _ALIGNMENT = 32
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -81,8 +83,10 @@ class Header:
         return found if isinstance(found, list) and all(isinstance(item, kind) for item in found) else []
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, *, is_projector: bool = False) -> Header:
     """The header of the model file ``path``, with every length and place in it checked against the file.
+
+    ``is_projector``: it is not a language model, but what makes tokens of pictures for one.
 
     Raises ConfigError for what is no GGUF file, a cut-off one, one of a version or kind that cannot be run; and
     StorageError for a file that may not be read.
@@ -93,7 +97,7 @@ def read_header(path: Path) -> Header:
             if size < len(_MAGIC):
                 raise _unusable(path, "it is empty" if not size else "it is no GGUF file")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                return _read(_Reader(content, size))
+                return _read(_Reader(content, size), _check_projector if is_projector else _check_sizes)
     except _NotGguf as error:
         raise _unusable(path, str(error)) from error
     except FileNotFoundError as error:
@@ -163,7 +167,7 @@ class _Reader:
         return _SCALARS[kind]
 
 
-def _read(reader: _Reader) -> Header:
+def _read(reader: _Reader, check: Callable[[Mapping[str, Any]], None]) -> Header:
     if reader.take(len(_MAGIC)) != _MAGIC:
         raise _NotGguf("it is no GGUF file")
     version = reader.number("I")
@@ -179,7 +183,7 @@ def _read(reader: _Reader) -> Header:
     parts = metadata.get("split.count", 1)
     if isinstance(parts, int) and parts > 1:
         raise _NotGguf(f"it is one of {parts} parts; a model in one file is needed")
-    _check_sizes(metadata)
+    check(metadata)
     _check_tensors(reader, tensors, metadata.get("general.alignment", _ALIGNMENT))
     return Header(version, tensors, metadata)
 
@@ -193,6 +197,16 @@ def _check_sizes(metadata: Mapping[str, Any]) -> None:
             raise _NotGguf(f"it is no language model: {name} is {found!r:.20}")
     if metadata.get(f"{kind}.expert_count") and not metadata.get(f"{kind}.expert_used_count"):
         raise _NotGguf("it has experts and does not say how many are used")
+
+
+def _check_projector(metadata: Mapping[str, Any]) -> None:
+    """Raises for what makes no tokens of pictures, and for numbers that end the engine."""
+    if metadata["general.architecture"] != _PROJECTOR:
+        raise _NotGguf("it is no projector for pictures (a file mmproj-….gguf)")
+    for name, most in _OF_PROJECTOR.items():
+        found = metadata.get(f"{_PROJECTOR}.vision.{name}")
+        if not isinstance(found, int) or not 1 <= found <= most:
+            raise _NotGguf(f"it is no projector for pictures: {name} is {found!r:.20}")
 
 
 def _check_tensors(reader: _Reader, count: int, alignment: Any) -> None:

@@ -15,6 +15,7 @@ from igtool import genres
 from igtool.drift.coverage import FIX, coverage, troubles
 from igtool.errors import IgtoolError, UsageError
 from igtool.journal import Journal
+from igtool.journal.conversations import ConversationQueue
 from igtool.lake import Lake
 from igtool.lake_sql import quote
 from igtool.schema import TABLES
@@ -51,7 +52,14 @@ def status(settings: Settings) -> dict[str, Any]:
         "runs": runs,
         "index": _index_in_use(settings),
         "progress": progress_of(settings),
+        "conversations": _conversations(settings),
     }
+
+
+def _conversations(settings: Settings) -> dict[str, Any]:
+    """Those that are on their way into the lake, by state; empty where there never were any."""
+    with Journal(settings.cache, writable=False) as journal:
+        return ConversationQueue(journal).counts()
 
 
 def _index_in_use(settings: Settings) -> str | None:

@@ -52,7 +52,8 @@ class Reader(Protocol):
 class Lake(LakeTables):
     """The tables of one workspace, opened for reading by anyone or for writing by one process.
 
-    ``on_files`` receives the new files of each commit, fsynced and hashed, before the commit counts as done.
+    ``on_files`` receives the new files of each commit, fsynced and hashed, before the commit counts as done;
+    ``briefly`` is for `igtool.files.WriterLock`.
     """
 
     def __init__(
@@ -62,16 +63,17 @@ class Lake(LakeTables):
         writable: bool,
         offline: bool = True,
         on_files: Callable[[str, list[LakeFile]], None] | None = None,
+        briefly: bool = False,
     ) -> None:
         """Raises UsageError (nothing there to read), LockedError, ConfigError, IntegrityError, StorageError."""
         self.folder = folder.resolve()
         self._on_files = on_files
-        self._writable = writable
+        self.is_writable = writable
         if not writable and not (self.folder / "lake.json").exists():
             raise UsageError(f"there is no creator database in {self.folder.parent}: make one with `igtool enrich CSV`")
-        self._lock = WriterLock(self.folder / "lake.lock", "the lake") if writable else None
+        self._lock = WriterLock(self.folder / "lake.lock", "the lake", briefly=briefly) if writable else None
+        self._offline = offline
         try:
-            self._offline = offline
             self._connect(offline)
             self.lake_id = self._prepare()
         except BaseException:
@@ -88,7 +90,7 @@ class Lake(LakeTables):
         path = str(self.folder).replace("'", "''")
         self._connection.execute(f"set temp_directory = '{path}/spill'")
         options = f"DATA_PATH '{path}/', OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT 30000"
-        options += ", META_JOURNAL_MODE 'WAL'" if self._writable else ", READ_ONLY"
+        options += ", META_JOURNAL_MODE 'WAL'" if self.is_writable else ", READ_ONLY"
         with translated(self.folder):
             self._connection.execute(f"attach 'ducklake:sqlite:{path}/catalog.sqlite' as lake ({options})")
             self._connection.execute("use lake")
@@ -105,12 +107,10 @@ class Lake(LakeTables):
             except (ValueError, KeyError, TypeError, OSError) as error:
                 raise IntegrityError(f"{marker} is damaged: restore it from a backup of data/ ({error})") from error
             if version > SCHEMA_VERSION:
-                raise ConfigError(
-                    f"{self.folder} was written by a newer igtool (schema {version}, this one has "
-                    f"{SCHEMA_VERSION}): upgrade igtool"
-                )
+                newer = f"was written by a newer igtool (schema {version}, this one has {SCHEMA_VERSION})"
+                raise ConfigError(f"{self.folder} {newer}: upgrade igtool")
         if known["schema_version"] < SCHEMA_VERSION:
-            if not self._writable:
+            if not self.is_writable:
                 raise ConfigError(
                     f"{self.folder} is of an older igtool (schema {known['schema_version']}, this one has "
                     f"{SCHEMA_VERSION}): run `igtool run` once to bring it up to date; no data is lost"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from igtool.asking.encoding import open_encoder
 from igtool.asking.opening import provider_of, questions_at_once
+from igtool.asking.pictures import picture_model_name
 from igtool.description import PromptOptions
 from igtool.errors import ConfigError, UsageError
 from igtool.export import export_tables
@@ -18,24 +19,29 @@ from igtool.session import Session, open_session
 from igtool.settings import Settings
 from igtool.stages.analyze import Analyze
 from igtool.stages.base import Stage
+from igtool.stages.body import Body, BodyOptions
 from igtool.stages.describe import Describe, DescribeOptions, Renewal
 from igtool.stages.drift import Drift
 from igtool.stages.embed import Embed, EmbedOptions, EmbedStyle
+from igtool.stages.image_vectors import ImageVectors, ImageVectorsOptions
+from igtool.stages.image_verdicts import ImageVerdicts, ImageVerdictsOptions
 from igtool.stages.images import Images, ImagesOptions
 from igtool.stages.insights import Insights, Reader
 from igtool.stages.normalize import Normalize
 from igtool.stages.picture_facts import PictureFacts, PictureFactsOptions
 from igtool.stages.resolve import Resolve
-from igtool.vision.looking import installed
+from igtool.stages.tag import Tag, TagOptions
+from igtool.vision import keyframes
+from igtool.vision.looking import has_age_check, installed
+from igtool.vision.prompts import wanted_prompts
+from igtool.vision.tower import Tower, read_prompts, towers_model
+from igtool.vocabulary import tags
 
-NAMES = (
-    *(
-        stage.name
-        for stage in (Normalize, Drift, Embed, Resolve, Analyze, Describe, EmbedStyle, Insights, Images, PictureFacts)
-    ),
-    "index",
-    "export",
-)
+_STAGES = (
+    Normalize, Drift, Embed, Resolve, Analyze, Describe, EmbedStyle, Insights, Images, PictureFacts, Body, ImageVectors,
+    ImageVerdicts, Tag,
+)  # fmt: skip
+NAMES = (*(stage.name for stage in _STAGES), "index", "export")
 
 
 def stages_of(settings: Settings, names: Sequence[str] = ()) -> list[Stage]:
@@ -57,12 +63,55 @@ def passes_of(settings: Settings, names: Sequence[str] = ()) -> list[list[Stage]
     described = describe_stage(settings)
     second: list[Stage] = [described, Analyze()] if described is not None else []
     third: list[Stage] = [EmbedStyle(_embed_options(settings)), insights_stage(settings)]
-    if settings.pictures or Images.name in names:
-        third.append(Images(ImagesOptions(settings.pictures_per_account)))
-    if settings.pictures or PictureFacts.name in names:
-        third.append(PictureFacts(PictureFactsOptions(" ".join(installed(settings.workspace / "models")))))
-    further = [[stage for stage in stages if not names or stage.name in names] for stages in (second, third)]
+    third += picture_stages(settings, names)
+    passes = [second, third, *([stage] for stage in verdict_stages(settings, names))]
+    further = [[stage for stage in stages if not names or stage.name in names] for stages in passes]
     return [stages_of(settings, names), *further]
+
+
+def picture_stages(settings: Settings, names: Sequence[str] = ()) -> list[Stage]:
+    """The stages of pictures that are named, or all of them where the settings want pictures. Raises ConfigError."""
+    folder = settings.workspace / "models"
+    wanted = {name for name in NAMES if settings.pictures or name in names}
+    stages: list[Stage] = []
+    if Images.name in wanted:
+        stages.append(Images(ImagesOptions(settings.pictures_per_account, _stills(settings))))
+    if PictureFacts.name in wanted:
+        stages.append(PictureFacts(PictureFactsOptions(" ".join(installed(folder)))))
+    if settings.body_measurements and (not names or Body.name in names):
+        stages.append(body_stage(settings))
+    tower = towers_model(folder)
+    if tower is not None and ImageVectors.name in wanted:
+        stages.append(ImageVectors(ImageVectorsOptions(tower)))
+    elif ImageVectors.name in names:
+        Tower.open(folder)  # says what is missing
+    if Tag.name in wanted:
+        stages.append(tag_stage(settings))
+    return stages
+
+
+def tag_stage(settings: Settings) -> Tag:
+    """The stage that tells tags. Raises ConfigError for a vocabulary or prompts that cannot be used."""
+    folder = settings.workspace / "models"
+    vocabulary = tags.load(settings.workspace)
+    prompts = read_prompts(folder)
+    if prompts is not None:
+        prompts.vectors_of(wanted_prompts(vocabulary))  # one that is missing is told before hours of other work
+    fingerprint = prompts.fingerprint if prompts is not None else None
+    return Tag(TagOptions(towers_model(folder), fingerprint, vocabulary.fingerprint), vocabulary)
+
+
+def verdict_stages(settings: Settings, names: Sequence[str] = ()) -> list[Stage]:
+    """The stages that ask a model about uncertain tags, then take its word; none where the settings name no model."""
+    model = picture_model_name(settings)
+    if model is None or not (settings.pictures or {ImageVerdicts.name, Tag.name} & set(names)):
+        return []
+    vocabulary = tags.load(settings.workspace)
+    return [ImageVerdicts(ImageVerdictsOptions(model), vocabulary), tag_stage(settings)]
+
+
+def _stills(settings: Settings) -> int:
+    return settings.picture_stills if keyframes.is_installed() else 0
 
 
 def describe_stage(settings: Settings) -> Describe | None:
@@ -87,6 +136,12 @@ def describe_stage(settings: Settings) -> Describe | None:
     return Describe(options, renewal, questions_at_once(settings, provider))
 
 
+def body_stage(settings: Settings) -> Body:
+    """The stage that measures proportions. Raises ConfigError for missing models or a wrong vocabulary."""
+    options = BodyOptions(" ".join(installed(settings.workspace / "models")))
+    return Body(options, tags.load(settings.workspace).categories.values())
+
+
 def insights_stage(settings: Settings) -> Insights:
     """The stage that reads conversations, with the language model of the settings if there is one."""
     provider = provider_of(settings)
@@ -107,8 +162,15 @@ def run_stages(session: Session, names: Sequence[str] = (), *, force: bool = Fal
             raise UsageError(f"there is no stage {name!r}; there are: {', '.join(NAMES)}")
     if Describe.name in names and provider_of(session.settings) is None:
         raise ConfigError("describe asks a language model and none is named: --provider, or provider in igtool.toml")
+    if Body.name in names and not session.settings.body_measurements:
+        raise ConfigError(
+            "body measures proportions of creators who agreed to it (docs/ethics.md) and is off: "
+            "body_measurements = true in igtool.toml turns it on"
+        )
     if not names or {Describe.name, Insights.name} & set(names):
         session.asker  # noqa: B018 - a key or model that is missing is told before hours of other work
+    if (session.settings.pictures and not names) or {ImageVerdicts.name, Tag.name} & set(names):
+        session.picture_asker  # noqa: B018 - so is a model that pictures may not be shown
     run_passes(session, session.runner(), names, force=force)
     session.stop_if_asked("the stages")
     if not names or "index" in names:
@@ -121,10 +183,25 @@ def run_stages(session: Session, names: Sequence[str] = (), *, force: bool = Fal
 def run_passes(session: Session, runner: Runner, names: Sequence[str] = (), *, force: bool = False) -> None:
     """Bring the named stages up to date, all of them if none is named. Where a model cannot be asked, that is left."""
     done: set[str] = set()
+    _tell_what_is_missing(session, names)
     for stages in passes_of(session.settings, names):
         for stage in in_order(stages):
             runner.run([stage], force=force and stage.name not in done)
             done.add(stage.name)
+
+
+def _tell_what_is_missing(session: Session, names: Sequence[str]) -> None:
+    """Say what the settings turn on and this machine cannot do."""
+    settings = session.settings
+    is_taking = Images.name in names or (settings.pictures and not names)
+    if is_taking and settings.picture_stills and not keyframes.is_installed():
+        session.told(f"images: of reels thumbnails are taken; {keyframes.NEEDED}")
+    is_measuring = settings.body_measurements and (not names or Body.name in names)
+    if is_measuring and not has_age_check(settings.workspace / "models"):
+        session.told(
+            "body: nobody is measured, since no estimator of age says that nobody in a picture is under age "
+            "(`igtool models add FILE --kind age`)"
+        )
 
 
 def _export(session: Session) -> None:

@@ -60,6 +60,12 @@ def _wanted(stage: Stage) -> tuple[str, tuple[str, ...]]:
     return f"select item_id, md5(fingerprint || ?) as fingerprint from ({stage.keys})", (salt,)
 
 
+def fingerprint_of(stage: Stage, own: str) -> str:
+    """The fingerprint of an item of ``stage`` whose input has the fingerprint ``own``."""
+    salt = hashlib.md5(_salt(stage).encode(), usedforsecurity=False).hexdigest()
+    return hashlib.md5(f"{own}{salt}".encode(), usedforsecurity=False).hexdigest()
+
+
 def pending_items(lake: Lake, stage: Stage) -> list[str]:
     """The items that a run of ``stage`` would work on now."""
     query, parameters = _wanted(stage)

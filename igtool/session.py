@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,14 +13,16 @@ from functools import cached_property
 from igtool.asking import Asker, Tally
 from igtool.asking.encoding import Charged, Errand, open_encoder
 from igtool.asking.opening import open_asker, provider_name
+from igtool.asking.pictures import PictureAsker, open_picture_asker, picture_model_name
 from igtool.consent.removal import SWEPT_AFTER, keep_swept
 from igtool.embedded import adopt
 from igtool.encoders.base import Encoder
-from igtool.errors import IgtoolError, Interrupted
+from igtool.errors import IgtoolError, Interrupted, first_of
 from igtool.http.client import Client
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.llms.questions import Question, Result
+from igtool.outbox import hand_over
 from igtool.pictures.fetching import PictureFetcher
 from igtool.pictures.gathering import PictureDesk
 from igtool.pictures.store import PictureStore
@@ -29,12 +31,15 @@ from igtool.runner import Runner
 from igtool.search.log import store_searches
 from igtool.settings import Settings
 from igtool.settling import settle
-from igtool.stages.base import Context, Stage
+from igtool.stages.base import Context, PictureAsk, Stage
 from igtool.stages.embed import Embed
 from igtool.stages.images import Images
 from igtool.stages.normalize import Normalize
+from igtool.vision.keyframes import VideoLimits
 from igtool.vision.looking import Eyes
+from igtool.vision.tower import Tower
 from igtool.vocabulary import tags
+from igtool.vocabulary.categories import Category
 
 
 @dataclass
@@ -56,29 +61,42 @@ class Session:
         run = self.progress.run_id
         return open_asker(self.settings, self.journal, self.lake, run, stopping=self.stopping, told=self.told)
 
+    @cached_property
+    def picture_asker(self) -> PictureAsker | None:
+        """What asks the model of the settings about pictures; None without one. Raises ConfigError."""
+        run = self.progress.run_id
+        return open_picture_asker(self.settings, self.journal, self.lake, run, stopping=self.stopping, told=self.told)
+
+    def _askers(self) -> list[Asker]:
+        """Those that were opened."""
+        about_pictures: PictureAsker | None = vars(self).get("picture_asker")
+        opened = (vars(self).get("asker"), about_pictures.asker if about_pictures is not None else None)
+        return [asker for asker in opened if asker is not None]
+
     @property
     def tally(self) -> Tally | None:
-        """What asking a language model came to; None when none was to be asked."""
-        asker: Asker | None = vars(self).get("asker")
-        return asker.tally if asker is not None else None
+        """What asking language models came to, about texts and pictures; None when none was to be asked."""
+        tallies = [asker.tally for asker in self._askers()]
+        return sum(tallies[1:], tallies[0]) if tallies else None
 
     @property
     def trouble(self) -> IgtoolError | None:
-        """Why asking a language model had to stop, if it did."""
-        asker: Asker | None = vars(self).get("asker")
-        return asker.trouble if asker is not None else None
+        """Why asking a language model had to stop, if it did; of several reasons the one that needs a person first."""
+        troubles = [asker.trouble for asker in self._askers()]
+        return first_of([one for one in troubles if one is not None])
 
     @cached_property
     def pictures(self) -> PictureDesk:
         """What pictures are fetched with, and where they are kept."""
         settings = self.settings
-        client = Client(
-            timeout_s=settings.timeout_s,
-            max_bytes=settings.picture_max_mb * 1_000_000,
-            allow_loopback=settings.allow_loopback,
+        most_bytes = (settings.picture_max_mb * 1_000_000, settings.video_max_mb * 1_000_000)
+        client, video_client = (
+            Client(timeout_s=settings.timeout_s, max_bytes=most, allow_loopback=settings.allow_loopback)
+            for most in most_bytes
         )
-        fetcher = PictureFetcher(client, settings.pictures_per_second)
-        return PictureDesk(PictureStore(settings.cache / "images"), fetcher.fetch)
+        fetcher = PictureFetcher(client, settings.pictures_per_second, video_client=video_client)
+        store, limits = PictureStore(settings.cache / "images"), VideoLimits(max_bytes=most_bytes[1])
+        return PictureDesk(store, fetcher.fetch, fetcher.fetch_video, limits)
 
     @cached_property
     def eyes(self) -> Eyes:
@@ -90,8 +108,28 @@ class Session:
             self.told(eyes.fallback)
         return eyes
 
+    @cached_property
+    def tower(self) -> Tower:
+        """The image encoder. Raises ConfigError naming the command that gets one."""
+        settings = self.settings
+        tower = Tower.open(settings.workspace / "models", device=settings.picture_device, threads=settings.processes)
+        if tower.fallback:
+            self.told(tower.fallback)
+        return tower
+
     def _ask(self, questions: Sequence[Question]) -> list[Result]:
         return self.asker.ask(questions) if self.asker is not None else [None] * len(questions)
+
+    def _about_pictures(self) -> PictureAsk | None:
+        """What a stage asks about pictures with; nothing is opened or refused before it is used."""
+        name = picture_model_name(self.settings)
+        return PictureAsk(name, self._ask_about_pictures, self._may_ask) if name is not None else None
+
+    def _ask_about_pictures(self, questions: Sequence[Question]) -> list[Result]:
+        return self.picture_asker.ask(questions) if self.picture_asker is not None else [None] * len(questions)
+
+    def _may_ask(self, category: Category) -> bool:
+        return self.picture_asker is not None and self.picture_asker.may_ask(category)
 
     def runner(self, on_batch: Callable[[Stage], None] = lambda _: None) -> Runner:
         """A runner over this workspace."""
@@ -110,6 +148,8 @@ class Session:
                 ask=self._ask if provider_name(self.settings) is not None else None,
                 pictures=self.pictures,
                 eyes=lambda: self.eyes,
+                tower=lambda: self.tower,
+                ask_about_pictures=self._about_pictures(),
             ),
             progress=self.progress,
             batch_size=self.settings.stage_batch_size,
@@ -158,10 +198,11 @@ def open_session(settings: Settings, command: str, stopping: Callable[[], bool])
         session = Session(settings, lake, journal, progress, stopping, encoder, started_at)
         try:
             store_searches(lake, journal)
+            hand_over(lake, journal)
             yield session
-            _close_asker(session)
+            _close_askers(session)
         except Interrupted:
-            _close_asker(session)
+            _close_askers(session)
             _record_run(session, command, "interrupted")
             progress.finish("interrupted")
             raise
@@ -172,11 +213,11 @@ def open_session(settings: Settings, command: str, stopping: Callable[[], bool])
         progress.finish("finished")
 
 
-def _close_asker(session: Session) -> None:
-    """Store what a language model answered, if one was asked."""
-    asker = vars(session).get("asker")
-    if asker is not None:
-        asker.close()
+def _close_askers(session: Session) -> None:
+    """Store what language models answered, if any were asked."""
+    with ExitStack() as stack:
+        for asker in session._askers():
+            stack.callback(asker.close)
 
 
 def _record_run(session: Session, command: str, status: str) -> None:

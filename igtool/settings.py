@@ -196,9 +196,72 @@ class PictureSettings(BaseSettings):
     pictures_per_second: float = Field(5, gt=0, le=100, description="requests for pictures a second, to all hosts")
     picture_device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what models look at pictures on")
     picture_max_mb: int = Field(20, ge=1, le=200, description="MB of one picture file; a larger one is refused")
+    picture_provider: str | None = Field(
+        None, description="who is asked about uncertain tags of pictures: ollama, local, openai, …; by default nobody"
+    )
+    picture_model: str | None = Field(None, description="the vision-language model to ask, as its provider names it")
+    picture_base_url: str | None = Field(
+        None, description="where that provider asks, such as a server on this machine; by default the provider's own"
+    )
+    picture_projector: str | None = Field(
+        None, description="with the provider local: the file that lets the model see (mmproj-….gguf), like chat_model"
+    )
+    picture_input_price: float | None = Field(
+        None, ge=0, description="US dollars a million tokens of prompts of that model; by default from the price table"
+    )
+    picture_output_price: float | None = Field(
+        None, ge=0, description="US dollars a million tokens of its answers; by default from the price table"
+    )
+    allow_remote: bool = Field(
+        False,
+        description="let pictures leave this machine for a model elsewhere; never for categories that need consent",
+    )
+    body_measurements: bool = Field(
+        False,
+        description="measure proportions of creators who agreed to the category build and declared to be adults "
+        "(docs/ethics.md)",
+    )
+    picture_stills: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="stills that are kept of a reel instead of its thumbnail: its video is downloaded for them, 10 to "
+        "100 times the bytes of a picture; 0 for none",
+    )
+    video_max_mb: int = Field(50, ge=1, le=1000, description="MB of one video file; a larger one is refused")
 
 
-class Settings(LiveSettings, ModelSettings, PictureSettings):
+class ServerSettings(BaseSettings):
+    """What concerns ``igtool serve``."""
+
+    serve_requests_per_second: float = Field(
+        200,
+        gt=0,
+        le=100_000,
+        description="requests a second that the server takes from one address; twice as many at once",
+    )
+    serve_timeout_s: float = Field(30, gt=0, le=600, description="seconds after which a request is given up")
+    serve_max_body_mb: float = Field(
+        8, gt=0, le=512, description="MB of the body of a request; a larger one is refused"
+    )
+
+
+class ConversationSettings(BaseSettings):
+    """What concerns conversations that a server accepts."""
+
+    conversation_requests_per_second: int = Field(
+        100, ge=1, le=100_000, description="requests about conversations a second that a server takes of each key"
+    )
+    conversation_calls_per_second: int = Field(
+        10, ge=1, le=10_000, description="calls a second to a language model about conversations that were accepted"
+    )
+    conversation_max_wait_s: float = Field(
+        3600, ge=0, description="seconds until a conversation that waits for a language model is read without it"
+    )
+    server_key: SecretStr | None = Field(None, description="key for the server that `insights ingest --url` sends to")
+
+
+class Settings(LiveSettings, ModelSettings, PictureSettings, ServerSettings, ConversationSettings):
     """What a user may set. ``IGTOOL_<NAME>`` in the environment or .env, or ``<name>`` in igtool.toml."""
 
     model_config = SettingsConfigDict(env_prefix="IGTOOL_", env_file=".env", extra="ignore", populate_by_name=True)
@@ -237,7 +300,7 @@ class Settings(LiveSettings, ModelSettings, PictureSettings):
     embedding_items: int = Field(
         20, ge=1, le=200, description="newest items of an account that its content vector is made of"
     )
-    offline: bool = Field(True, description="never fetch a DuckDB extension from the network")
+    offline: bool = Field(True, description="never fetch a DuckDB extension, or a model of the hub, from the network")
     stage_batch_size: int | None = Field(
         None, ge=1, le=100_000, description="items a stage takes at once; by default each stage's own number"
     )
@@ -250,7 +313,7 @@ class Settings(LiveSettings, ModelSettings, PictureSettings):
         description="processes that read raw answers side by side; by default one for each core, at most 8",
     )
 
-    @field_validator("llm_base_url", "openai_base_url", "embedding_base_url")
+    @field_validator("llm_base_url", "openai_base_url", "embedding_base_url", "picture_base_url")
     @classmethod
     def _server(cls, value: str | None) -> str | None:
         """A base URL of a server that speaks a provider's language."""

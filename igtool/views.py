@@ -5,6 +5,32 @@ from __future__ import annotations
 from igtool.engagement import content_mix_of, engagement_of, posting_of
 
 
+def engagement_rows_of(items: str) -> str:
+    """SQL: the view ``engagement`` over the relation ``items`` (rows of content_items); a few are soon measured."""
+    return f"""
+        -- What an item of an account gets: medians over its newest 12 items (YouTube 30) of which a number is known.
+        -- engagement_rate is by followers, on YouTube by views: see docs/engagement.md.
+        with items as (
+            select a.account_id, a.platform, a.followers_count, c.content_id, c.published_at, c.observed_at,
+                   c.like_count, c.comment_count, c.view_count, c.play_count
+            from accounts a join {items} c using (account_id)
+        ),
+        measured as ({engagement_of("items")})
+        select a.account_id, a.platform, a.handle, a.followers_count, m.* exclude (account_id)
+        from accounts a join measured m using (account_id)
+    """
+
+
+def posting_rows_of(items: str) -> str:
+    """SQL: the view ``posting`` over the relation ``items`` (rows of content_items)."""
+    return f"""
+        -- How often an account posts, from its newest 50 items of a known time. Times are UTC.
+        with measured as ({posting_of(items)})
+        select a.account_id, a.platform, a.handle, m.* exclude (account_id)
+        from accounts a join measured m using (account_id)
+    """
+
+
 def growth_windows_of(snapshots: str) -> str:
     """SQL: growth of each series of the relation ``snapshots`` (rows of metric_snapshots) up to its newest one."""
     return f"""
@@ -48,24 +74,8 @@ def growth_windows_of(snapshots: str) -> str:
 
 
 VIEWS: dict[str, str] = {
-    "engagement": f"""
-        -- What an item of an account gets: medians over its newest 12 items (YouTube 30) of which a number is known.
-        -- engagement_rate is by followers, on YouTube by views: see docs/engagement.md.
-        with items as (
-            select a.account_id, a.platform, a.followers_count, c.content_id, c.published_at, c.observed_at,
-                   c.like_count, c.comment_count, c.view_count, c.play_count
-            from accounts a join content_items c using (account_id)
-        ),
-        measured as ({engagement_of("items")})
-        select a.account_id, a.platform, a.handle, a.followers_count, m.* exclude (account_id)
-        from accounts a join measured m using (account_id)
-    """,
-    "posting": f"""
-        -- How often an account posts, from its newest 50 items of a known time. Times are UTC.
-        with measured as ({posting_of("content_items")})
-        select a.account_id, a.platform, a.handle, m.* exclude (account_id)
-        from accounts a join measured m using (account_id)
-    """,
+    "engagement": engagement_rows_of("content_items"),
+    "posting": posting_rows_of("content_items"),
     "content_mix": f"""
         -- Formats of all stored items of an account.
         {content_mix_of("content_items")}

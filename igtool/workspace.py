@@ -15,7 +15,7 @@ from igtool.lake_sql import quote
 from igtool.notes import creators_named
 from igtool.schema import TABLES
 from igtool.settings import Settings
-from igtool.views import VIEWS
+from igtool.views import VIEWS, engagement_rows_of, growth_windows_of, posting_rows_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,11 +60,11 @@ class Workspace:
     def analyze_conversations(
         self, conversations: Sequence[str | Mapping[str, Any]], *, stopping: Callable[[], bool] = lambda: False
     ) -> list[dict[str, Any]]:
-        """Sentiment and topics of texts, stored in ``insights``; see `igtool.conversations.analyze_conversations`.
+        """Sentiment and topics of texts, stored in ``insights``; see `igtool.conversations.analyzing`.
 
         Raises what stopped the asking of a language model, after everything that could be read is stored.
         """
-        from igtool.conversations import analyze_conversations
+        from igtool.conversations.analyzing import analyze_conversations
         from igtool.session import open_session
 
         with open_session(self.settings, "analyze_conversations", stopping) as session:
@@ -82,17 +82,20 @@ class Workspace:
         limit: int = 10,
         sort: str = "relevance",
         like: str | None = None,
+        image: Path | str | None = None,
         literal: bool = False,
     ) -> SearchResult:
         """Creators ranked for ``text``, with the parts of each score, reasons and the age of the data (DESIGN §6).
 
         See `igtool.search.answer.Query` for what can be asked, and `igtool.search.filters.make_filters` for filters as
-        people type them. The index is brought up to date first; it stays open for the next search.
+        people type them. ``image`` is a picture file: near are creators with pictures in its style. The index is
+        brought up to date first; it stays open for the next search.
         """
         from igtool.search.answer import Query
         from igtool.search.filters import Filters
 
-        query = Query(text, filters or Filters(), limit, literal=literal, like=like, sort=sort)
+        alike = self.searcher.alike(Path(image)) if image is not None else None
+        query = Query(text, filters or Filters(), limit, literal=literal, like=like, sort=sort, alike=alike)
         return self.searcher.search(query)
 
     @cached_property
@@ -113,6 +116,21 @@ class Workspace:
             raise UsageError(f"there is no table {name!r}; there are: {', '.join([*TABLES, *VIEWS])}")
         return self.sql(f"from {quote(name)}")
 
+    def tags(self, handle: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Tags of the creators with this handle or creator id, and every change of them, the newest first.
+
+        Raises UsageError, with handles that come close, when there is none.
+        """
+        with self.reader() as lake:
+            creators = (creators_named(lake, handle),)
+            named = "t.*, c.canonical_handle as handle from {} t left join creators c using (creator_id) "
+            named += "where creator_id in (select unnest(?::varchar[])) order by "
+            tags = lake.rows(f"select {named.format('creator_tags')} creator_id, category, tag", creators)
+            changed = lake.rows(
+                f"select {named.format('creator_tag_history')} changed_at desc, creator_id, category, tag", creators
+            )
+        return tags, changed
+
     def show(self, handle: str, as_of: str | date | datetime | None = None) -> list[dict[str, Any]]:
         """Everything about the creators with this handle or creator id, one dict each.
 
@@ -124,7 +142,7 @@ class Workspace:
             with self.reader() as lake:
                 return history.as_of(lake, handle, moment)
         with self.reader() as lake:
-            return [_about(lake, creator_id) for creator_id in creators_named(lake, handle)]
+            return [about(lake, creator_id) for creator_id in creators_named(lake, handle)]
 
 
 def open_workspace(path: Path | str | None = None) -> Workspace:
@@ -134,7 +152,7 @@ def open_workspace(path: Path | str | None = None) -> Workspace:
     return Workspace(load(Path(path) if path is not None else None))
 
 
-def _about(lake: Lake, creator_id: str) -> dict[str, Any]:
+def about(lake: Lake, creator_id: str) -> dict[str, Any]:
     """One creator with accounts, niche, profile, numbers and newest items, each with its source."""
     (creator,) = lake.rows("from creators where creator_id = ?", (creator_id,))
     one = (creator_id,)
@@ -144,15 +162,18 @@ def _about(lake: Lake, creator_id: str) -> dict[str, Any]:
         "where l.creator_id = ? order by a.followers_count desc nulls last, account_id",
         one,
     )
+    creator["tags"] = lake.rows("from creator_tags where creator_id = ? order by category, tag", one)
     for table in ("niches", "profiles"):
         rows = lake.rows(f"from {quote(table)} where creator_id = ?", one)
         creator[table] = rows[0] if rows else None
     accounts = [account["account_id"] for account in creator["accounts"]]
-    for view, key in (("engagement", "account_id"), ("posting", "account_id"), ("growth_windows", "subject_id")):
-        # A list in the query, unlike a join, reaches through the windows of a view: only these accounts are read.
-        marks = ", ".join("?" for _ in accounts)
-        query = f"from {view} where {key} in ({marks}) order by all"
-        creator[view.removesuffix("_windows")] = lake.rows(query, accounts) if accounts else []
+    # The views measure every account before they let one through: here they are made over these accounts alone.
+    marks = ", ".join("?" for _ in accounts) or "null"
+    items = f"(select * from content_items where account_id in ({marks}))"
+    snapshots = f"(select * from metric_snapshots where subject_id in ({marks}))"
+    creator["engagement"] = lake.rows(f"from ({engagement_rows_of(items)}) order by all", accounts)
+    creator["posting"] = lake.rows(f"from ({posting_rows_of(items)}) order by all", accounts)
+    creator["growth"] = lake.rows(f"from ({growth_windows_of(snapshots)}) order by all", accounts)
     creator["newest_items"] = lake.rows(
         "select c.content_id, c.type, c.published_at, c.title_or_caption, c.like_count, c.comment_count, "
         "c.view_count, c.url from content_items c join creator_links l using (account_id) where l.creator_id = ? "

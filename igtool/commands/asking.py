@@ -26,11 +26,16 @@ MODEL = (
     ),
     click.option("--batch", is_flag=True, help="Use the provider's batches: half the price, within a day."),
 )
+PICTURES = (
+    click.option("--picture-provider", help="Who is asked about uncertain tags of pictures: ollama, local, …; none."),
+    click.option("--picture-model", help="Which vision-language model."),
+    click.option("--allow-remote", is_flag=True, help="Let pictures leave this machine for a model elsewhere."),
+)
 MONEY = (click.option("--max-cost", type=click.FloatRange(0), help="US dollars that this run may spend."),)
 
 
 def model_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """The settings that the options of ``MODEL`` and ``MONEY`` set; None where one is not given."""
+    """The settings that the options of ``MODEL``, ``PICTURES`` and ``MONEY`` set; None where one is not given."""
     provider, model = given.get("provider"), given.get("model")
     return {
         "provider": provider,
@@ -40,6 +45,9 @@ def model_settings(given: dict[str, Any]) -> dict[str, Any]:
         "llm": "never" if provider == "none" else given.get("llm"),
         "llm_batch": given.get("batch") or None,
         "max_cost_usd": given.get("max_cost"),
+        "picture_provider": given.get("picture_provider"),
+        "picture_model": given.get("picture_model"),
+        "allow_remote": given.get("allow_remote") or None,
     }
 
 

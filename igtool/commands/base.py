@@ -82,19 +82,35 @@ def main(context: click.Context, workspace: Path | None) -> None:
     sys.excepthook = report_bug
 
 
+@contextmanager
+def _ending(context: click.Context) -> Iterator[None]:
+    """IgtoolError becomes a message and an exit code."""
+    try:
+        yield
+    except IgtoolError as error:
+        say(f"igtool: {error}")
+        context.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        context.exit(0)
+
+
 class Command(click.RichCommand):
     """A command that ends with the exit code of the error tree and a message that says what to do."""
 
     def invoke(self, context: click.Context) -> Any:
-        """Run the command; IgtoolError becomes a message and an exit code."""
-        try:
+        """Run the command."""
+        with _ending(context):
             return super().invoke(context)
-        except IgtoolError as error:
-            say(f"igtool: {error}")
-            context.exit(error.exit_code)
-        except BrokenPipeError:
-            sys.stderr.close()
-            context.exit(0)
+
+
+class Group(click.RichGroup):
+    """A group that does something without a subcommand too, and ends like a `Command`."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command, or the subcommand."""
+        with _ending(context):
+            return super().invoke(context)
 
 
 def command(name: str) -> Callable[[Callable[..., None]], click.Command]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import rich_click as click
@@ -36,6 +37,7 @@ FILTERS = (
 @click.argument("query", nargs=-1)
 @with_options(FILTERS)
 @click.option("--like", metavar="@HANDLE|TEXT", help="Near in meaning to a creator, or to a text.")
+@click.option("--image", type=click.Path(path_type=Path), help="Pictures in the style of this one; no faces.")
 @click.option("--literal", is_flag=True, help="Take the query as words only: no filters are read out of it.")
 @click.option("--sort", default="relevance", show_default=True, help="relevance, quality, followers or growth.")
 @click.option("-k", "--k", "limit", type=int, default=10, show_default=True, help="Results at most, up to 1000.")
@@ -55,11 +57,13 @@ def search_command(
     from igtool.search.filters import make_filters
 
     asked = {name: given.pop(name) for name in ("like", "literal", "sort", "limit")}
+    image = given.pop("image")
     given["tags"] = given.pop("tag")
     filters = make_filters(**{name: value for name, value in given.items() if value is not False})
     workspace = workspace_of(context)
     workspace.told = say
-    result = workspace.searcher.search(Query(" ".join(query), filters, **asked))
+    alike = workspace.searcher.alike(image) if image is not None else None
+    result = workspace.searcher.search(Query(" ".join(query), filters, alike=alike, **asked))
     document = result.document(explain=explain)
     if as_json:
         print_json(document)

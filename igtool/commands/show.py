@@ -38,6 +38,7 @@ def print_creator(creator: Row) -> None:
     _line("engagement style", profile.get("engagement_style"))
     _line("brand fit", cell(profile.get("brand_fit")))
     _line("said by", _makers(niches, profile))
+    _line("tags", ", ".join(f"{one['category']}:{one['tag']}" for one in creator["tags"]))
     _print_growth(creator)
     accounts = [
         {

@@ -16,6 +16,7 @@ from igtool.health import Check, status
 from igtool.journal import Journal
 from igtool.journal.models import ModelLedger
 from igtool.lake import Lake
+from igtool.reviews.queue import in_words, standing
 from igtool.settings import Settings
 
 _USAGE_S = 30 * 86_400.0
@@ -25,6 +26,7 @@ def print_status(settings: Settings, *, as_json: bool) -> None:
     """Tables, runs, and how live data stands."""
     clock = Clock()
     state = {**status(settings), **live_status(settings, clock), "language_models": _model_usage(settings, clock)}
+    state["tags"] = _tags(settings) if state["tables"].get("image_tags") else None
     if as_json:
         print_json({"command": "status", **state})
         return
@@ -33,7 +35,15 @@ def print_status(settings: Settings, *, as_json: bool) -> None:
     if state["language_models"]:
         print_rows(state["language_models"], title="\nlanguage models, last 30 days")
         say(f"spent on them: {sum(row['cost_usd'] for row in state['language_models']):.4f} US dollars")
+    if state["tags"]:
+        say(f"{in_words(state['tags'])}: `igtool review`")
     _print_live(state)
+
+
+def _tags(settings: Settings) -> dict[str, Any]:
+    """How many tags of pictures are not sure, and wait for a person."""
+    with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+        return standing(lake)
 
 
 def _model_usage(settings: Settings, clock: Clock) -> list[dict[str, Any]]:
@@ -47,10 +57,17 @@ def _print_live(state: dict[str, Any]) -> None:
         print_rows(state["sources"], title="\nlive sources")
     if state["answers_on_their_way"]:
         say(f"{state['answers_on_their_way']} answers are stored and on their way into the tables")
+    _print_conversations(state.get("conversations"))
     progress = state.get("progress")
     if progress and progress["status"] == "running":
         done, total = progress.get("done", 0), progress.get("total")
         say(f"\nrunning or killed in {progress['stage']}: {done} of {total or '?'}; the same command goes on")
+
+
+def _print_conversations(counts: dict[str, Any] | None) -> None:
+    if counts:
+        names = ("waiting", "unsure", "done", "moving", "dead", "deletions")
+        print_rows([{name: counts[name] for name in names}], title="\nconversations on their way into the tables")
 
 
 def watch_status(settings: Settings, every_s: float) -> None:

@@ -45,6 +45,18 @@ REASONS = {
     "error-invalid": "An error message instead of an answer.",
     "error-private": "The platform does not show this to the public.",
     "error-not_found": "The platform does not know it.",
+    "empty": "The picture file has no bytes. Get it again.",
+    "html": "A page instead of a picture: its address has expired or wants a login. Fetch the account again.",
+    "not-a-picture": "The bytes are of no kind of picture that igtool knows. Check where they came from.",
+    "unsupported-kind": "A kind or coding of picture or video that is not read; the detail says which are.",
+    "truncated": "The picture breaks off. Get it again.",
+    "broken": "The picture cannot be decoded. Get it again.",
+    "too-large-bytes": "The file is beyond `picture_max_mb` or `video_max_mb`. Raise it, or make the file smaller.",
+    "too-many-pixels": "More pixels than are safe to decode. Make it smaller.",
+    "decompression-bomb": "A small file that would unpack to a huge picture. It was left out to be safe.",
+    "no-still": "The video shows nothing, or only black. Nothing to do.",
+    "too-costly": "The video takes more time or memory than is safe. Cut it, or save it in another coding.",
+    "file-missing": "A kept picture is not in cache/images any more. `igtool run images --force` gets it again.",
     "stage-error": "igtool failed on this one item and went on without it. This is a bug worth reporting.",
 }
 """Reason of a reject: what it means and what to do."""
