@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from igtool.errors import ConfigError
 from igtool.lake import Reader
-from igtool.settings import LiveSettings
+from igtool.settings.live import LiveSettings
 
 TIERS = ("active", "semi_active", "long_tail")
 PRIORITY: Mapping[str, int] = {"active": 30, "semi_active": 20, "long_tail": 10, "backfill": 0}
