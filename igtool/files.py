@@ -128,3 +128,29 @@ def is_locked(path: Path) -> bool:
     except OSError as error:
         raise storage_error(error, path) from error
     return False
+
+
+@contextmanager
+def held(path: Path, *, shared: bool, patience_s: float = 0.0) -> Iterator[bool]:
+    """Whether the lock of ``path`` is ours while the block runs: alone, or with others that hold it ``shared``.
+
+    It is waited for so long. An OS lock: nothing is left behind by a crash. Raises StorageError.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise storage_error(error, path) from error
+    with file:
+        ends = time.monotonic() + patience_s
+        while True:
+            try:
+                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < ends:
+                    time.sleep(_LOOK_S)
+                    continue
+                yield False
+                return
+            yield True
+            return

@@ -6,11 +6,8 @@ and lets duplicate or NULL merge keys through. See DESIGN §1 for the measuremen
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,21 +15,17 @@ from typing import Any, Protocol
 import duckdb
 import pyarrow as pa
 
-from igtool.errors import ConfigError, IntegrityError, UsageError
+from igtool.errors import ConfigError, UsageError
 from igtool.extensions import load_extension
-from igtool.files import WriterLock, fsync, replaced
-from igtool.journal import LakeFile, compact
+from igtool.files import WriterLock
+from igtool.journal import LakeFile
+from igtool.journal.sqlite_files import alone, check_seal, entered, left
 from igtool.lake_errors import translated
-from igtool.lake_sql import literal, quote
-from igtool.lake_tables import LakeTables
+from igtool.lake_files import CATALOG, META, LakeFiles, check_age, seal_catalog
+from igtool.lake_migrations import keep_before, read_marker, widen, write_marker
 from igtool.schema import SCHEMA_VERSION, TABLES
-from igtool.views import VIEWS
 
-_META = "__ducklake_metadata_lake"
 _DATA_CHANGE = re.compile(r"(?:inserted_into_table|deleted_from_table|inlined_insert|inlined_delete):(\d+)")
-_SNAPSHOT_RETENTION_DAYS = 30
-_CLEANUP_MARGIN_DAYS = 1
-_UPKEEP_COMMITS = 32
 _STREAMED_ROWS = 64
 _BATCH_ROWS = 8_192
 
@@ -49,7 +42,7 @@ class Reader(Protocol):
         ...
 
 
-class Lake(LakeTables):
+class Lake(LakeFiles):
     """The tables of one workspace, opened for reading by anyone or for writing by one process.
 
     ``on_files`` receives the new files of each commit, fsynced and hashed, before the commit counts as done;
@@ -73,20 +66,47 @@ class Lake(LakeTables):
             raise UsageError(f"there is no creator database in {self.folder.parent}: make one with `igtool enrich CSV`")
         self._lock = WriterLock(self.folder / "lake.lock", "the lake", briefly=briefly) if writable else None
         self._offline = offline
+        self._seals = self._is_entered = False
         try:
-            self._connect(offline)
-            self.lake_id = self._prepare()
+            with alone(self.catalog) as is_alone:
+                known = self._known(is_alone=is_alone)
+                entered(self.catalog)
+                self._is_entered = True
+            self.lake_id = str(known["lake_id"])
+            self.reconnect()
+            if known["schema_version"] < SCHEMA_VERSION:
+                self._migrate()
+                write_marker(self.folder, self.lake_id, SCHEMA_VERSION)
+            if writable:
+                check_age(self.folder, self.snapshot)
+            self._seals = writable and not briefly
         except BaseException:
             self.close()
             raise
 
-    def _connect(self, offline: bool) -> None:
+    def _known(self, *, is_alone: bool) -> dict[str, Any]:
+        """Which lake this is, before anything of it is opened; of an older one a copy is kept."""
+        known = read_marker(self.folder)
+        version = known["schema_version"]
+        if not self.is_writable and version < SCHEMA_VERSION:
+            raise ConfigError(
+                f"{self.folder} is of an older igtool (schema {version}, this one has "
+                f"{SCHEMA_VERSION}): run `igtool run` once to bring it up to date; no data is lost"
+            )
+        if self.is_writable and version and is_alone:
+            check_seal(self.folder / CATALOG)
+        if 0 < version < SCHEMA_VERSION:
+            keep_before(self.folder, version)
+        return known
+
+    def reconnect(self) -> None:
+        """Open the catalog, again after it was closed."""
         self._connection = duckdb.connect()
         self._connection.execute("set timezone = 'UTC'")
         # The system keeps files in memory already; of small row groups this would keep hundreds of megabytes more.
         self._connection.execute("set enable_external_file_cache = false")
         for name in ("sqlite_scanner", "ducklake"):
-            load_extension(self._connection, name, offline=offline)
+            load_extension(self._connection, name, offline=self._offline)
         path = str(self.folder).replace("'", "''")
         self._connection.execute(f"set temp_directory = '{path}/spill'")
         options = f"DATA_PATH '{path}/', OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT 30000"
@@ -95,69 +115,30 @@ class Lake(LakeTables):
             self._connection.execute(f"attach 'ducklake:sqlite:{path}/catalog.sqlite' as lake ({options})")
             self._connection.execute("use lake")
 
-    def _prepare(self) -> str:
-        """Create or widen tables until they match `igtool.schema`; the id of this lake."""
-        marker = self.folder / "lake.json"
-        if not marker.exists():
-            known: dict[str, Any] = {"lake_id": uuid.uuid4().hex, "schema_version": 0}
-        else:
-            try:
-                known = json.loads(marker.read_bytes())
-                version = int(known["schema_version"])
-            except (ValueError, KeyError, TypeError, OSError) as error:
-                raise IntegrityError(f"{marker} is damaged: restore it from a backup of data/ ({error})") from error
-            if version > SCHEMA_VERSION:
-                newer = f"was written by a newer igtool (schema {version}, this one has {SCHEMA_VERSION})"
-                raise ConfigError(f"{self.folder} {newer}: upgrade igtool")
-        if known["schema_version"] < SCHEMA_VERSION:
-            if not self.is_writable:
-                raise ConfigError(
-                    f"{self.folder} is of an older igtool (schema {known['schema_version']}, this one has "
-                    f"{SCHEMA_VERSION}): run `igtool run` once to bring it up to date; no data is lost"
-                )
-            self._migrate()
-            known["schema_version"] = SCHEMA_VERSION
-            with replaced(marker) as file:
-                file.write(json.dumps(known).encode())
-        return str(known["lake_id"])
-
     def _migrate(self) -> None:
+        """Bring the tables to this version, in one commit."""
         with self.transaction():
             rows = self.rows("select table_name, column_name from duckdb_columns() where database_name = 'lake'")
             there: dict[str, set[str]] = {}
             for row in rows:
                 there.setdefault(row["table_name"], set()).add(row["column_name"])
-            for table in TABLES.values():
-                name = quote(table.name)
-                if table.name not in there:
-                    columns = ", ".join(f"{quote(column.name)} {column.type}" for column in table.columns)
-                    self.execute(f"create table {name} ({columns})")
-                    if table.partition:
-                        self.execute(f"alter table {name} set partitioned by ({table.partition})")
-                    continue
-                for column in table.columns:
-                    if column.name not in there[table.name]:
-                        self.execute(f"alter table {name} add column {quote(column.name)} {column.type}")
-            if "accounts" in there and "account_states" not in there:  # what was known before states were kept
-                old = "select * exclude (filled_from, is_profile), true as is_profile from accounts"
-                self.execute(f"insert into account_states by name {old}")
-            if "embeddings" in there and "text_vectors" not in there:  # when their ids did not tell the model
-                self.execute("update embeddings set embedding_id = concat_ws('|', owner_id, field, model)")
-                self.execute(
-                    "update stage_rows s set item_id = e.embedding_id from embeddings e "
-                    "where s.stage in ('embed', 'embed_style') and s.item_id = concat_ws('|', e.owner_id, e.field)"
-                )
-            for view, query in VIEWS.items():
-                self.execute(f"create or replace view {quote(view)} as {query}")
+            widen(self, there)
         for table in TABLES.values():
             if table.row_group:
                 option = f"'parquet_row_group_size', '{table.row_group}', table_name => '{table.name}'"
                 self.execute(f"call lake.set_option({option})")
 
     def close(self) -> None:
-        """Release the files and the lock."""
+        """Release the files and the lock. Who writes for long seals the catalog."""
         if hasattr(self, "_connection"):
             self._connection.close()
+        if self._is_entered:
+            self._is_entered = False
+            left(self.catalog)
+            with alone(self.catalog) as is_alone:
+                if self._seals and is_alone:
+                    seal_catalog(self.folder)
+            self._seals = False
         if self._lock is not None:
             self._lock.release()
 
@@ -241,17 +222,17 @@ class Lake(LakeTables):
     @property
     def snapshot(self) -> int:
         """Number of the newest commit."""
-        return int(self.value(f"select max(snapshot_id) from {_META}.ducklake_snapshot"))
+        return int(self.value(f"select max(snapshot_id) from {META}.ducklake_snapshot"))
 
     def changed_since(self, snapshot: int) -> set[str]:
         """Tables whose rows changed after ``snapshot``; all of them where the commits since are no longer listed."""
-        if int(self.value(f"select min(snapshot_id) from {_META}.ducklake_snapshot")) > snapshot + 1:
+        if int(self.value(f"select min(snapshot_id) from {META}.ducklake_snapshot")) > snapshot + 1:
             return set(TABLES)
         changes = self.rows(
-            f"select changes_made from {_META}.ducklake_snapshot_changes where snapshot_id > ?", (snapshot,)
+            f"select changes_made from {META}.ducklake_snapshot_changes where snapshot_id > ?", (snapshot,)
         )
         ids = {int(number) for row in changes for number in _DATA_CHANGE.findall(row["changes_made"] or "")}
-        names = self.rows(f"select table_id, table_name from {_META}.ducklake_table where end_snapshot is null")
+        names = self.rows(f"select table_id, table_name from {META}.ducklake_table where end_snapshot is null")
         return {row["table_name"] for row in names if row["table_id"] in ids}
 
     # --- writing ---
@@ -277,123 +258,8 @@ class Lake(LakeTables):
         except duckdb.TransactionException:
             return  # the failed commit has already ended the transaction
 
-    def _settle(self, before: int) -> None:
-        """Force the files of the commits after ``before`` to disk and hand on their checksums."""
-        paths = [
-            self.folder / "main" / row["table_path"] / row["path"]
-            for kind in ("ducklake_data_file", "ducklake_delete_file")
-            for row in self.rows(
-                f"select t.path as table_path, f.path from {_META}.{kind} f join {_META}.ducklake_table t "
-                "using (table_id) where f.begin_snapshot > ? and f.end_snapshot is null",
-                (before,),
-            )
-        ]
-        self._record(paths)
-
-    def _record(self, paths: Iterable[Path]) -> None:
-        files = []
-        for path in paths:
-            fsync(path)
-            files.append(self._describe(path))
-        for parent in {self.folder / Path(file.path).parent for file in files}:
-            fsync(parent)
-        if files and self._on_files:
-            self._on_files(self.lake_id, files)
-
-    def _describe(self, path: Path) -> LakeFile:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return LakeFile(path.relative_to(self.folder).as_posix(), path.stat().st_size, digest)
-
     def _name_incoming(self, rows: pa.Table | None) -> None:
         if rows is None:
             self._connection.unregister("incoming")
         else:
             self._connection.register("incoming", rows)
-
-    # --- upkeep ---
-
-    def upkeep(self, *, least_commits: int = _UPKEEP_COMMITS) -> None:
-        """Fewer, larger files: flush inlined rows, merge files, drop old snapshots and their files.
-
-        Does nothing while few commits were made since the last time: it takes longer than a small run.
-        """
-        before = self.snapshot
-        last = self.value(
-            f"select coalesce(max(snapshot_id), 0) from {_META}.ducklake_snapshot_changes "
-            "where regexp_matches(changes_made, 'inline_flush|merge_adjacent|compacted')"
-        )
-        if before - last < least_commits:
-            return
-        expiry = f"older_than => now() - interval {_SNAPSHOT_RETENTION_DAYS} days"
-        cleanup = f"older_than => now() - interval {_CLEANUP_MARGIN_DAYS} days"
-        for call in (
-            "ducklake_flush_inlined_data('lake')",
-            "ducklake_merge_adjacent_files('lake')",
-            f"ducklake_expire_snapshots('lake', {expiry})",
-            f"ducklake_cleanup_old_files('lake', {cleanup})",
-        ):
-            self.execute(f"call {call}")
-        if self.snapshot != before:
-            self._settle(before)
-
-    def purge(self, tables: Sequence[str]) -> bool:
-        """Take what was deleted from ``tables`` off the disk: their files and the catalog are written anew.
-
-        All older snapshots go. False when other processes read the catalog, which then keeps unused pages until the
-        next time. A query of theirs that is under way may fail. Source of the steps: DESIGN §1, Forget.
-        """
-        before = self.snapshot
-        for name in map(literal, tables):
-            self.execute(f"call ducklake_flush_inlined_data('lake', table_name => {name})")
-            self.execute(f"call ducklake_rewrite_data_files('lake', {name}, delete_threshold => 0)")
-        self.execute("call ducklake_expire_snapshots('lake', older_than => now())")
-        self.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
-        orphans = self.rows("call ducklake_delete_orphaned_files('lake', cleanup_all => true, dry_run => true)")
-        for path in (Path(row["path"]) for row in orphans):
-            if path.is_relative_to(self.folder / "main"):  # the folder of the lake also holds exports
-                path.unlink(missing_ok=True)
-        if self.snapshot != before:
-            self._settle(before)
-        ids = f"select table_id from {_META}.ducklake_table where table_name in (select unnest(?::varchar[]))"
-        # Least and greatest values of columns; DuckLake has none in memory after it is opened again.
-        self.execute(f"delete from {_META}.ducklake_table_column_stats where table_id in ({ids})", (list(tables),))
-        self._connection.close()
-        try:
-            return compact(self.folder / "catalog.sqlite")
-        finally:
-            self._connect(self._offline)
-
-    def live_files(self) -> list[str]:
-        """Paths, relative to the lake, of the files that hold the newest snapshot."""
-        return [
-            f"main/{row['table_path']}{row['path']}"
-            for kind in ("ducklake_data_file", "ducklake_delete_file")
-            for row in self.rows(
-                f"select t.path as table_path, f.path from {_META}.{kind} f join {_META}.ducklake_table t "
-                "using (table_id) where f.end_snapshot is null and t.end_snapshot is null order by all"
-            )
-        ]
-
-    def verify(self, recorded: dict[str, LakeFile]) -> list[str]:
-        """What is wrong with the lake's files, one sentence each: missing, changed, or unreadable."""
-        problems = []
-        for name in self.live_files():
-            path = self.folder / name
-            if not path.exists():
-                problems.append(f"{name} is missing")
-            elif name in recorded and self._describe(path) != recorded[name]:
-                problems.append(f"{name} differs from what was written (SHA-256)")
-            elif name not in recorded:
-                problems.extend(self._adopt(path))
-        return problems
-
-    def _adopt(self, path: Path) -> list[str]:
-        """Check a file whose checksum was lost to a crash by reading it, and record it."""
-        try:
-            self._connection.execute("select count(columns(*)) from read_parquet(?)", [str(path)]).fetchall()
-        except duckdb.Error as error:
-            return [f"{path.name} cannot be read: {error}"]
-        if self._on_files:
-            self._on_files(self.lake_id, [self._describe(path)])
-        return []

@@ -9,6 +9,13 @@ from pathlib import Path
 import duckdb
 
 from igtool.errors import ConfigError, IntegrityError, LockedError, StorageError
+from igtool.journal.sqlite_files import seal_state
+
+_UNREADABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)
+_OF_PARQUET = (
+    "no magic bytes", "corrupt", "parquet", "invalid string encoding", "decompression", "invalid unicode",
+    "inlined data from ducklake", "failed to load ducklake",
+)  # fmt: skip
 
 
 @contextmanager
@@ -36,6 +43,9 @@ def translated(place: Path) -> Iterator[None]:
             "cannot open file",
             "too small to be a parquet",
         )
-        if any(sign in lowered for sign in (*damaged, "no magic bytes", "corrupt")):
+        # What reads Parquet raises these for bytes that make no sense; a query by itself never does.
+        is_unreadable = type(error) is duckdb.Error or isinstance(error, _UNREADABLE)
+        is_unreadable = is_unreadable or any(sign in lowered for sign in (*damaged, *_OF_PARQUET))
+        if is_unreadable or seal_state(place / "catalog.sqlite") == "damaged":
             raise IntegrityError(f"the lake in {place} is damaged: run `igtool verify` ({text})") from error
         raise

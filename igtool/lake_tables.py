@@ -136,6 +136,13 @@ class LakeTables(ABC):
         else:
             self.execute(f"delete from {quote(name)} {among}", (list(values),))
 
+    def delete_rows(self, name: str, keys: Rows) -> None:
+        """Delete the rows that have these keys; of a table that is not made of states."""
+        table = TABLES[name]
+        with self._incoming(table, keys):
+            self.execute(f"create or replace temp table matched as {lake_sql.matched(table)}")
+            self.execute(f"delete from {quote(name)} where rowid in (select target from temp.matched)")
+
     @contextmanager
     def _incoming(self, table: Table, rows: Rows) -> Iterator[str]:
         """The view ``incoming`` of ``rows``, newest per key, and SQL for its columns with the types of ``table``."""

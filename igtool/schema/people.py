@@ -42,6 +42,17 @@ TABLES = (
         """,
     ),
     table(
+        "tenant_searches",
+        "A search that somebody saved under a name.",
+        "tenant_id search_name",
+        """
+        tenant_id VARCHAR -- whose it is; `local` where there are no tenants
+        search_name VARCHAR -- its name
+        request JSON -- what is searched for, as POST /api/v1/search takes it
+        saved_at TIMESTAMPTZ -- when
+        """,
+    ),
+    table(
         "reviews",
         "What a person said about a tag of a picture.",
         "review_id",
@@ -111,6 +122,34 @@ TABLES = (
         index_version VARCHAR -- the index that was searched
         model VARCHAR -- encoder of its vectors
         searched_at TIMESTAMPTZ -- when
+        """,
+    ),
+    table(
+        "audit_log",
+        "Who searched for what and who changed what through the server, and changes of tenants, keys and settings. "
+        "Each entry holds the hash of the one before: `igtool audit verify` finds what was changed or taken out.",
+        "entry_number",
+        """
+        entry_number BIGINT -- 1, 2, 3, … without gaps
+        logged_at TIMESTAMPTZ -- when
+        tenant_id VARCHAR -- for whom; `local` where there are no tenants, and on the command line
+        actor VARCHAR -- id of the API key, or `local`
+        action VARCHAR -- what was done: search, list.add, tenant.add, settings, …
+        detail JSON -- on what; NULL once it was forgotten
+        salt VARCHAR -- random, hashed with the detail and gone with it, so that the hash tells nothing of what is gone
+        detail_sha256 VARCHAR -- SHA-256 of salt and detail
+        chain_sha256 VARCHAR -- SHA-256 of the one of the entry before and of everything here but detail and salt
+        """,
+    ),
+    table(
+        "tombstones",
+        "That somebody was forgotten, without saying who: what comes in about them is left out.",
+        "tombstone",
+        """
+        tombstone VARCHAR -- HMAC-SHA-256 of platform:handle or platform:id, hexadecimal; the key: data/tombstones.key
+        platform VARCHAR -- the platform
+        person_id VARCHAR -- random; the same for all names of one person
+        forgotten_at TIMESTAMPTZ -- when
         """,
     ),
 )
