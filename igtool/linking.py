@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from igtool.errors import UsageError
 from igtool.history import close_to
 from igtool.identity import decisions
+from igtool.journal.said import Change
 from igtool.lake import Lake
 from igtool.notes import account_named
 from igtool.pipeline import run_stages
 from igtool.session import Session
 
 Row = dict[str, Any]
+Verdict = Literal["together", "apart"]
 
 _PAIR_ID = "left(md5(p.account_a || '|' || p.account_b), 10)"
 _WAITING = f"""
@@ -31,7 +33,7 @@ _WAITING = f"""
     order by p.confidence_score desc, p.account_a, p.account_b
 """
 
-_REVIEWED = "review"
+REVIEWED = "review"
 
 
 def waiting(lake: Lake, limit: int | None = None) -> list[Row]:
@@ -45,25 +47,7 @@ def pin(session: Session, one: str, other: str, *, by: str, reason: str = "") ->
     first, second = account_named(lake, one), account_named(lake, other)
     if first == second:
         raise UsageError(f"{one!r} and {other!r} are the same account: name two")
-    foes = lake.rows(
-        """
-        with near as (
-            select account_id, creator_id from creator_links
-            where creator_id in (select creator_id from creator_links where account_id in (?, ?))
-        )
-        select d.decision_id, d.account_a, d.account_b from link_decisions d
-        join near l on l.account_id = d.account_a join near r on r.account_id = d.account_b
-        where d.undone_at is null and d.verdict = 'apart' and l.creator_id <> r.creator_id
-            and not (least(?, ?) = d.account_a and greatest(?, ?) = d.account_b) limit 1
-        """,
-        (first, second, first, second, first, second),
-    )
-    if foes:
-        entry = foes[0]["decision_id"].split("-")[0]
-        raise UsageError(
-            f"{foes[0]['account_a']} and {foes[0]['account_b']}, of these creators, are decided to be apart: "
-            f"`igtool link undo {entry}` takes that back"
-        )
+    _check_foes(lake, first, second)
     return _decided(session, [(first, second)], "together", by, reason)
 
 
@@ -150,9 +134,46 @@ def ask_each(session: Session, rows: Sequence[Row], answer: Callable[[Row], str]
         if word != "skip":
             verdict = "together" if word == "yes" else "apart"
             pair = [(row["account_a"], row["account_b"])]
-            decisions.decide(session.lake, pair, verdict, by=by, reason=_REVIEWED, now=datetime.now(UTC))
+            decisions.decide(session.lake, pair, verdict, by=by, reason=REVIEWED, now=datetime.now(UTC))
     run_stages(session, ["resolve"])
     return said
+
+
+def pair_decision(
+    lake: Lake, pair_id: str, verdict: Verdict, *, by: str, reason: str, now: datetime
+) -> tuple[str, list[Change]]:
+    """What deciding a pair of `waiting` changes, and the id of its entry in the log; it holds from the next `resolve`.
+
+    Raises UsageError.
+    """
+    row = _pair(lake, pair_id)
+    pair = (row["account_a"], row["account_b"])
+    if verdict == "together":
+        _check_foes(lake, *pair)
+    return decisions.decision(lake, [pair], verdict, by=by, reason=reason, now=now)
+
+
+def _check_foes(lake: Lake, first: str, second: str) -> None:
+    """Raises UsageError where accounts of the creators of both are decided to be apart."""
+    foes = lake.rows(
+        """
+        with near as (
+            select account_id, creator_id from creator_links
+            where creator_id in (select creator_id from creator_links where account_id in (?, ?))
+        )
+        select d.decision_id, d.account_a, d.account_b from link_decisions d
+        join near l on l.account_id = d.account_a join near r on r.account_id = d.account_b
+        where d.undone_at is null and d.verdict = 'apart' and l.creator_id <> r.creator_id
+            and not (least(?, ?) = d.account_a and greatest(?, ?) = d.account_b) limit 1
+        """,
+        (first, second, first, second, first, second),
+    )
+    if foes:
+        entry = foes[0]["decision_id"].split("-")[0]
+        raise UsageError(
+            f"{foes[0]['account_a']} and {foes[0]['account_b']}, of these creators, are decided to be apart: "
+            f"`igtool link undo {entry}` takes that back"
+        )
 
 
 def _pair(lake: Lake, pair_id: str) -> Row:

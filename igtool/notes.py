@@ -1,25 +1,34 @@
-"""Lists, notes and hidden creators: what a person keeps about creators, by creator_id.
+"""Lists, notes, hidden creators and saved searches: what a person keeps, by creator_id.
 
-Everything belongs to a tenant; the command line and Python are the tenant `local`.
+What changes it is a `Change`, for `igtool.changes` to store or lay over what is read. Everything belongs to a tenant;
+the command line and Python are the tenant `local`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from igtool import history
+from igtool.changes import overlaid
 from igtool.errors import UsageError
+from igtool.journal.said import Change, Said
+from igtool.journal.tenants import LOCAL as LOCAL
 from igtool.lake import Lake
+from igtool.lake_sql import quote
 
-LOCAL = "local"
-_LONGEST = 10_000
+LONGEST = 10_000
+"""Characters of a note."""
+NAME = 200
+"""Characters of the name of a list or a saved search."""
 
 _NAMED = """
-    select distinct l.creator_id from accounts a join creator_links l using (account_id)
-    where a.handle = ? or lower(a.platform_user_id) = ? or l.creator_id = ?
-        or l.creator_id in (select survivor_id from creator_forwards where creator_id = ?) order by 1
+    select distinct creator_id from creator_links
+    where account_id in (select account_id from accounts where handle = ? or lower(platform_user_id) = ?)
+        or creator_id = ? or creator_id in (select survivor_id from creator_forwards where creator_id = ?) order by 1
 """
 
 # Parts of a name: as it is, its platform (empty for any), its handle or the platform's id.
@@ -45,11 +54,9 @@ _ACCOUNTS = """
     order by all
 """
 
-# The lists that were given to `enrich` are lists too.
-_MEMBERS = """
-    select list_name, creator_id from tenant_lists where tenant_id = $tenant
-    union
-    select w.list_name, l.creator_id from watchlist w
+# The lists that were given to `enrich` are lists of the command line.
+_GIVEN = """
+    select distinct w.list_name, l.creator_id from watchlist w
     join accounts a on a.platform = w.platform and w.handle in (a.handle, a.platform_user_id)
     join creator_links l using (account_id)
 """
@@ -125,74 +132,116 @@ def _platform_and_handle(name: str) -> tuple[str, str]:
     return (platform, rest.removeprefix("@")) if rest else ("", platform.removeprefix("@"))
 
 
-def kept(lake: Lake, tenant: str = LOCAL, *, with_lists: bool = True) -> Kept:
-    """What ``tenant`` keeps; lists only when they are asked for, since those of a night hold a million handles."""
-    hidden = lake.rows("select creator_id from tenant_hidden where tenant_id = ? order by 1", (tenant,))
-    lists: dict[str, list[str]] = {}
-    for row in lake.rows(_MEMBERS.replace("$tenant", "?"), (tenant,)) if with_lists else []:
-        lists.setdefault(row["list_name"], []).append(row["creator_id"])
-    return Kept([row["creator_id"] for row in hidden], lists)
+def kept(lake: Lake, tenant: str = LOCAL, *, with_lists: bool = True, waiting: Sequence[Said] = ()) -> Kept:
+    """What ``tenant`` keeps, with what ``waiting`` changes of it.
+
+    Lists only when they are asked for, since those of a night hold a million handles.
+    """
+    hidden = sorted({row["creator_id"] for row in mine(lake, "tenant_hidden", tenant, waiting)})
+    lists: dict[str, dict[str, None]] = {}
+    rows = mine(lake, "tenant_lists", tenant, waiting) if with_lists else []
+    for row in [*rows, *(lake.rows(_GIVEN) if with_lists and tenant == LOCAL else [])]:
+        lists.setdefault(row["list_name"], {})[row["creator_id"]] = None
+    return Kept(hidden, {name: sorted(creators) for name, creators in lists.items()})
 
 
-def noted(lake: Lake, words: str, tenant: str = LOCAL) -> list[str]:
-    """Ids of the creators with a note that holds ``words``, in any case; any note for an empty text."""
-    rows = lake.rows(
-        "select distinct creator_id from tenant_notes where tenant_id = ? and contains(lower(note), lower(?))",
-        (tenant, words),
+def list_names(lake: Lake, tenant: str = LOCAL, waiting: Sequence[Said] = ()) -> list[str]:
+    """Names of the lists of a tenant, in order."""
+    own = {row["list_name"] for row in mine(lake, "tenant_lists", tenant, waiting)}
+    given = lake.rows("select distinct list_name from watchlist") if tenant == LOCAL else []
+    return sorted(own | {row["list_name"] for row in given if row["list_name"]})
+
+
+def mine(lake: Lake, table: str, tenant: str = LOCAL, waiting: Sequence[Said] = ()) -> list[dict[str, Any]]:
+    """The rows of ``table`` that are a tenant's, with what ``waiting`` changes; merged creators are the survivor."""
+    rows = overlaid(lake.rows(f"from {quote(table)} where tenant_id = ?", (tenant,)), table, tenant, waiting)
+    creators = {row["creator_id"] for row in rows if "creator_id" in row}
+    merged = lake.rows(
+        "select creator_id, survivor_id from creator_forwards where creator_id in (select unnest(?::varchar[]))",
+        (sorted(creators),),
     )
-    return [row["creator_id"] for row in rows]
+    survivors = {row["creator_id"]: row["survivor_id"] for row in merged}
+    if not survivors:
+        return rows
+    return [row | {"creator_id": survivors.get(row["creator_id"], row["creator_id"])} for row in rows]
 
 
-def add_to_list(lake: Lake, name: str, creators: Sequence[str], now: datetime, tenant: str = LOCAL) -> int:
-    """Put creators on the list ``name``, which is made if it is not there; how many were not on it yet."""
-    rows = [
-        {"tenant_id": tenant, "list_name": worded(name, "list"), "creator_id": one, "added_at": now} for one in creators
-    ]
-    with lake.transaction():
-        return lake.append_new("tenant_lists", rows)
+def with_former(lake: Lake, creators: Sequence[str]) -> list[str]:
+    """``creators``, and those that were merged into them: rows that name these are about them as well."""
+    former = lake.rows(
+        "select creator_id from creator_forwards where survivor_id in (select unnest(?::varchar[])) order by 1",
+        (list(creators),),
+    )
+    return list(dict.fromkeys([*creators, *(row["creator_id"] for row in former)]))
 
 
-def remove_from_list(lake: Lake, name: str, creators: Sequence[str], tenant: str = LOCAL) -> None:
-    """Take creators off the list ``name``; those that are not on it are left out."""
-    with lake.transaction():
-        lake.execute(
-            "delete from tenant_lists where tenant_id = ? and list_name = ? "
-            "and creator_id in (select unnest(?::varchar[]))",
-            (tenant, name, list(creators)),
-        )
+def noted(lake: Lake, words: str, tenant: str = LOCAL, waiting: Sequence[Said] = ()) -> list[str]:
+    """Ids of the creators with a note that holds ``words``, in any case; any note for an empty text."""
+    sought = words.lower()
+    return sorted(
+        {row["creator_id"] for row in mine(lake, "tenant_notes", tenant, waiting) if sought in row["note"].lower()}
+    )
 
 
-def note(lake: Lake, creators: Sequence[str], text: str, now: datetime, tenant: str = LOCAL) -> None:
-    """Note ``text`` about creators."""
+def on_list(name: str, creators: Sequence[str], now: datetime, tenant: str = LOCAL) -> Change:
+    """That creators are on the list ``name``, which is made if it is not there."""
+    said = worded(name, "list", NAME)
+    return Change(
+        "tenant_lists",
+        [{"tenant_id": tenant, "list_name": said, "creator_id": one, "added_at": now} for one in creators],
+    )
+
+
+def off_list(name: str, creators: Sequence[str], tenant: str = LOCAL) -> Change:
+    """That creators are not on the list ``name``."""
+    return Change(
+        "tenant_lists", [{"tenant_id": tenant, "list_name": name, "creator_id": one} for one in creators], is_gone=True
+    )
+
+
+def noting(creators: Sequence[str], text: str, now: datetime, tenant: str = LOCAL) -> Change:
+    """A note about creators."""
     said = worded(text, "note")
-    with lake.transaction():
-        lake.merge(
-            "tenant_notes",
-            [{"tenant_id": tenant, "creator_id": one, "note": said, "noted_at": now} for one in creators],
-        )
+    return Change(
+        "tenant_notes",
+        [{"tenant_id": tenant, "creator_id": one, "note": said, "noted_at": now} for one in creators],
+    )
 
 
-def hide(lake: Lake, creators: Sequence[str], reason: str | None, now: datetime, tenant: str = LOCAL) -> None:
-    """Let creators appear in no search until they are shown again."""
-    with lake.transaction():
-        lake.merge(
-            "tenant_hidden",
-            [{"tenant_id": tenant, "creator_id": one, "reason": reason, "hidden_at": now} for one in creators],
-        )
+def without_note(creator: str, noted_at: datetime, tenant: str = LOCAL) -> Change:
+    """That a note is not there."""
+    row = {"tenant_id": tenant, "creator_id": creator, "noted_at": noted_at}
+    return Change("tenant_notes", [row], is_gone=True)
 
 
-def unhide(lake: Lake, creators: Sequence[str], tenant: str = LOCAL) -> None:
-    """Let hidden creators appear again."""
-    with lake.transaction():
-        lake.execute(
-            "delete from tenant_hidden where tenant_id = ? and creator_id in (select unnest(?::varchar[]))",
-            (tenant, list(creators)),
-        )
+def hiding(creators: Sequence[str], reason: str | None, now: datetime, tenant: str = LOCAL) -> Change:
+    """That creators appear in no search until they are shown again."""
+    said = worded(reason, "reason") if reason else None
+    return Change(
+        "tenant_hidden",
+        [{"tenant_id": tenant, "creator_id": one, "reason": said, "hidden_at": now} for one in creators],
+    )
 
 
-def worded(text: str, what: str) -> str:
+def showing(creators: Sequence[str], tenant: str = LOCAL) -> Change:
+    """That hidden creators appear again."""
+    return Change("tenant_hidden", [{"tenant_id": tenant, "creator_id": one} for one in creators], is_gone=True)
+
+
+def saving(name: str, request: dict[str, Any], now: datetime, tenant: str = LOCAL) -> Change:
+    """That a search, as POST /api/v1/search takes it, is saved under ``name``."""
+    row = {"tenant_id": tenant, "search_name": worded(name, "name of a search", NAME), "saved_at": now}
+    return Change("tenant_searches", [{**row, "request": json.dumps(request, ensure_ascii=False)}])
+
+
+def without_search(name: str, tenant: str = LOCAL) -> Change:
+    """That no search is saved under ``name``."""
+    return Change("tenant_searches", [{"tenant_id": tenant, "search_name": name}], is_gone=True)
+
+
+def worded(text: str, what: str, longest: int = LONGEST) -> str:
     """``text`` without spaces around it. Raises UsageError if it is empty, too long or holds NUL."""
     said = text.strip()
-    if not said or len(said) > _LONGEST or "\0" in said:
-        raise UsageError(f"a {what} has 1 to {_LONGEST:,} characters, without NUL")
+    if not said or len(said) > longest or "\0" in said:
+        raise UsageError(f"a {what} has 1 to {longest:,} characters, without NUL")
     return said

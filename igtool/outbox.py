@@ -1,7 +1,7 @@
-"""Conversations on their way from the journal to the lake: moved, or deleted there, by whoever writes the lake next.
+"""What waits in the journal for the lake: moved there, or deleted there, by whoever writes the lake next.
 
-Moving a conversation again changes nothing: what the lake has stays as it is. Deletions come after moves, so that what
-was deleted while it was moved is gone as well.
+That is conversations, and what people said through the server. Moving a conversation again changes nothing: what the
+lake has stays as it is. Deletions come after moves, so that what was deleted while it was moved is gone as well.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from igtool.auditing import move_entries
+from igtool.changes import store_said
 from igtool.errors import LockedError
 from igtool.journal import Journal
 from igtool.journal.conversations import ConversationQueue, decoded
@@ -32,10 +34,14 @@ _HOLDING = {
 
 
 def hand_over(lake: Lake, journal: Journal, *, commits: int | None = None) -> int:
-    """Move every conversation that is done to the lake and delete there what is to be deleted; how many were moved.
+    """Make the changes that people said, move every conversation that is done, delete what is to be deleted.
 
-    ``commits``: at most so many, of `MOST` conversations each, for who must not take long.
+    How many conversations were moved. ``commits``: at most so many, of `MOST` conversations each, for who must not take
+    long.
     """
+    store_said(lake, journal)
+    if commits != 0:
+        move_entries(lake, journal)
     queue = ConversationQueue(journal)
     count = 0
     while (commits is None or commits > 0) and (rows := queue.moving(MOST)):

@@ -44,11 +44,12 @@ def list_group() -> None:
 @click.pass_context
 def list_add_command(context: click.Context, name: str, handles: tuple[str, ...]) -> None:
     """Put creators on a list; it is made if it is not there."""
-    from igtool.notes import add_to_list
+    from igtool.changes import store
+    from igtool.notes import on_list
 
     with _writing(context, "list add") as lake:
         creators = _named(lake, handles)
-        new = add_to_list(lake, name, creators, datetime.now(UTC))
+        new = store(lake, [on_list(name, creators, datetime.now(UTC))])
     say(f"{new} added to {name}" + (f", {len(creators) - new} were on it" if len(creators) > new else ""))
 
 
@@ -58,10 +59,11 @@ def list_add_command(context: click.Context, name: str, handles: tuple[str, ...]
 @click.pass_context
 def list_remove_command(context: click.Context, name: str, handles: tuple[str, ...]) -> None:
     """Take creators off a list."""
-    from igtool.notes import remove_from_list
+    from igtool.changes import store
+    from igtool.notes import off_list, with_former
 
     with _writing(context, "list remove") as lake:
-        remove_from_list(lake, name, _named(lake, handles))
+        store(lake, [off_list(name, with_former(lake, _named(lake, handles)))])
 
 
 @list_group.command("show", cls=Command)
@@ -98,10 +100,11 @@ def list_show_command(context: click.Context, name: str | None, as_json: bool) -
 @click.pass_context
 def note_command(context: click.Context, handle: str, text: str) -> None:
     """Note something about a creator; `igtool search --note WORD` finds it."""
-    from igtool.notes import note
+    from igtool.changes import store
+    from igtool.notes import noting
 
     with _writing(context, "note") as lake:
-        note(lake, _named(lake, [handle]), text, datetime.now(UTC))
+        store(lake, [noting(_named(lake, [handle]), text, datetime.now(UTC))])
 
 
 @command("hide")
@@ -110,10 +113,11 @@ def note_command(context: click.Context, handle: str, text: str) -> None:
 @click.pass_context
 def hide_command(context: click.Context, handles: tuple[str, ...], reason: str | None) -> None:
     """Let creators appear in no search until `igtool unhide`."""
-    from igtool.notes import hide
+    from igtool.changes import store
+    from igtool.notes import hiding
 
     with _writing(context, "hide") as lake:
-        hide(lake, _named(lake, handles), reason, datetime.now(UTC))
+        store(lake, [hiding(_named(lake, handles), reason, datetime.now(UTC))])
 
 
 @command("unhide")
@@ -121,7 +125,8 @@ def hide_command(context: click.Context, handles: tuple[str, ...], reason: str |
 @click.pass_context
 def unhide_command(context: click.Context, handles: tuple[str, ...]) -> None:
     """Let hidden creators appear in searches again."""
-    from igtool.notes import unhide
+    from igtool.changes import store
+    from igtool.notes import showing, with_former
 
     with _writing(context, "unhide") as lake:
-        unhide(lake, _named(lake, handles))
+        store(lake, [showing(with_former(lake, _named(lake, handles)))])

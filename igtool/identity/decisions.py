@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from igtool.errors import UsageError
+from igtool.journal.said import Change
 from igtool.lake import Lake
 
 Row = dict[str, Any]
@@ -25,6 +26,17 @@ def decide(lake: Lake, pairs: Sequence[tuple[str, str]], verdict: str, *, by: st
 
     Raises UsageError when all of this is decided so already.
     """
+    log_id, changes = decision(lake, pairs, verdict, by=by, reason=reason, now=now)
+    with lake.transaction():
+        for change in changes:
+            lake.merge(change.table, list(change.rows))
+    return log_id
+
+
+def decision(
+    lake: Lake, pairs: Sequence[tuple[str, str]], verdict: str, *, by: str, reason: str, now: datetime
+) -> tuple[str, list[Change]]:
+    """As `decide`, but nothing is written: the id of the entry, and what it changes."""
     ordered = sorted({(min(pair), max(pair)) for pair in pairs})
     decided = {(row["account_a"], row["account_b"]): row for row in lake.rows(_ACTIVE)}
     known = [decided.get(pair) for pair in ordered]
@@ -48,10 +60,8 @@ def decide(lake: Lake, pairs: Sequence[tuple[str, str]], verdict: str, *, by: st
         for number, (a, b) in enumerate(ordered)
     ]
     entry_row = {"log_id": log_id, "action": verdict, "account_ids": accounts, "rule": "decision"}
-    with lake.transaction():
-        lake.merge("link_decisions", rows)
-        lake.merge("link_log", [{**entry_row, "evidence": reason or None, "decided_by": by, "logged_at": now}])
-    return log_id
+    logged = [{**entry_row, "evidence": reason or None, "decided_by": by, "logged_at": now}]
+    return log_id, [Change("link_decisions", rows), Change("link_log", logged)]
 
 
 def undo(lake: Lake, name: str, *, by: str, now: datetime) -> str:

@@ -270,6 +270,20 @@ class ConversationQueue:
             _count(cursor, "deleted", 1)
         return not may_be_in_lake
 
+    def delete_all(self, tenant_id: str, in_lake: Sequence[str], *, now: float) -> None:
+        """Take every conversation of a tenant away; those that the lake has or may have are written down."""
+        with self._journal.transaction() as cursor:
+            rows = cursor.execute(
+                "delete from conversations where tenant_id = ? returning conversation_id, state", (tenant_id,)
+            ).fetchall()
+            for one in {one for one, _ in rows} | set(in_lake):
+                _forget(cursor, one)
+            moving = {one for one, state in rows if state in (DONE, MOVING)} | set(in_lake)
+            cursor.executemany(
+                "insert or ignore into conversation_deletions values (?, ?)", ((one, now) for one in sorted(moving))
+            )
+            _count(cursor, "deleted", len({one for one, _ in rows} | moving))
+
     def deletions(self) -> list[str]:
         """Conversations that the lake may have and is not to have."""
         return [one for (one,) in self._journal.read("select conversation_id from conversation_deletions order by 1")]

@@ -16,6 +16,11 @@ _ID = "left(sha256(concat_ws('|', creator_id, sha256, category, coalesce(tag, ''
 _WAITING = f"""
     image_tags t where t.method <> 'person'
     and (t.state = 'waiting' or (t.state = 'assigned' and t.confidence_score < {SURE}))
+    and not exists (
+        select 1 from reviews r left join creator_forwards f on f.creator_id = r.creator_id
+        where r.sha256 = t.sha256 and r.category = t.category and r.tag is not distinct from t.tag
+        and coalesce(f.survivor_id, r.creator_id) = t.creator_id and r.reviewed_at > t.analyzed_at
+    )
 """
 _SHOWN = "id, creator_id, canonical_handle as handle, sha256, category, tag, confidence_score, reasoning, model_used"
 

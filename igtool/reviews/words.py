@@ -9,7 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from igtool.changes import store
 from igtool.errors import UsageError
+from igtool.journal.said import Change
 from igtool.lake import Lake
 from igtool.lists.strict_csv import is_yes, read_rows
 from igtool.notes import worded
@@ -57,9 +59,12 @@ def say(lake: Lake, vocabulary: TagVocabulary, words: Sequence[Word], now: datet
     Raises UsageError for an unknown category, tag or picture, and for a person's tag of somebody of whom none may be
     given (docs/ethics.md): then nothing is written.
     """
-    rows = [_row(lake, vocabulary, word, now) for word in words]
-    with lake.transaction():
-        return lake.append_new("reviews", rows)
+    return store(lake, [saying(lake, vocabulary, words, now)])
+
+
+def saying(lake: Lake, vocabulary: TagVocabulary, words: Sequence[Word], now: datetime) -> Change:
+    """As `say`, but nothing is written: what ``words`` change."""
+    return Change("reviews", [_row(lake, vocabulary, word, now) for word in words])
 
 
 def read_corrections(path: Path, reviewer: str = NOBODY) -> list[tuple[str, Word]]:
