@@ -13,9 +13,10 @@ from typing import Any
 
 from igtool import genres
 from igtool.drift.coverage import FIX, coverage, troubles
-from igtool.errors import IgtoolError, UsageError
+from igtool.errors import IgtoolError, IntegrityError, UsageError
 from igtool.journal import Journal
 from igtool.journal.conversations import ConversationQueue
+from igtool.journal.forgetting import Forgetting
 from igtool.lake import Lake
 from igtool.lake_sql import quote
 from igtool.schema import TABLES
@@ -40,19 +41,31 @@ class Check:
 def status(settings: Settings) -> dict[str, Any]:
     """Tables with their row counts, the last runs, and the run under way, if any."""
     with Lake(settings.data, writable=False, offline=settings.offline) as lake:
-        tables = {name: lake.value(f"select count(*) from {quote(name)}") for name in TABLES}
-        runs = lake.rows("select run_id, command, status, started_at, finished_at from runs order by 1 desc limit 5")
-        rejects = lake.rows(
-            "select stage, reason, count(*) as items from rejects group by all order by items desc, stage, reason"
-        )
+        found = stored(lake)
     return {
         "workspace": str(settings.workspace.resolve()),
-        "tables": tables,
-        "rejects": rejects,
-        "runs": runs,
+        **found,
         "index": _index_in_use(settings),
         "progress": progress_of(settings),
         "conversations": _conversations(settings),
+        "forgetting": forgetting(settings),
+    }
+
+
+def forgetting(settings: Settings) -> int:
+    """How many people are being forgotten: an `igtool forget` that was killed, or that another process hindered."""
+    with Journal(settings.cache, writable=False) as journal:
+        return Forgetting(journal).count()
+
+
+def stored(lake: Lake) -> dict[str, Any]:
+    """Row counts of all ``tables``, ``rejects`` by stage and reason, and the last five ``runs``."""
+    return {
+        "tables": {name: lake.value(f"select count(*) from {quote(name)}") for name in TABLES},
+        "rejects": lake.rows(
+            "select stage, reason, count(*) as items from rejects group by all order by items desc, stage, reason"
+        ),
+        "runs": lake.rows("select run_id, command, status, started_at, finished_at from runs order by 1 desc limit 5"),
     }
 
 
@@ -78,15 +91,6 @@ def progress_of(settings: Settings) -> Any:
         return None
 
 
-def verify(settings: Settings) -> tuple[int, list[str]]:
-    """How many lake files were checked against their recorded SHA-256, and what is wrong, one sentence each."""
-    with (
-        Journal(settings.cache, writable=True) as journal,
-        Lake(settings.data, writable=False, offline=settings.offline, on_files=journal.record_lake_files) as lake,
-    ):
-        return len(lake.live_files()), lake.verify(journal.lake_files(lake.lake_id))
-
-
 def doctor(settings: Settings) -> list[Check]:
     """Every check, the failing ones with their fix."""
     return [
@@ -97,9 +101,8 @@ def doctor(settings: Settings) -> list[Check]:
         *_folders(settings),
         _attempt("lake", "the tables", "restore data/ from a backup", lambda: _lake(settings)),
         *_shapes(settings),
-        _attempt(
-            "journal", "the journal", "move cache/journal.sqlite away; it is made anew", lambda: _journal(settings)
-        ),
+        _attempt("forgetting", "what was begun", "run `igtool forget --resume`", lambda: _forgetting(settings)),
+        _attempt("journal", "the journal", "run `igtool verify --repair`: it is made anew", lambda: _journal(settings)),
         _attempt("index", "the search index", "run `igtool run index`", lambda: _index(settings)),
     ]
 
@@ -185,6 +188,12 @@ def _lake(settings: Settings) -> str:
 def _journal(settings: Settings) -> str:
     with Journal(settings.cache, writable=False) as journal:
         return str(journal.path) if journal.path.exists() else "none yet"
+
+
+def _forgetting(settings: Settings) -> str:
+    if count := forgetting(settings):
+        raise IntegrityError(f"{count} people are not wholly forgotten yet")
+    return "nobody is being forgotten"
 
 
 def _index(settings: Settings) -> str:

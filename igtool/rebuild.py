@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from igtool.errors import UsageError
 from igtool.lake import Lake
 from igtool.lake_sql import quote
 from igtool.schema import TABLES
@@ -30,9 +31,15 @@ class Rebuilt:
 def rebuild(session: Session) -> list[Rebuilt]:
     """Empty the tables of `normalize` in one commit and make them again from ``raw_responses``.
 
-    A run that is interrupted goes on as any other. Raises what `Runner.run` raises.
+    A run that is interrupted goes on as any other. Raises UsageError where answers are gone that rows are made of, and
+    what `Runner.run` raises.
     """
     lake, stage = session.lake, Normalize()
+    if answers_are_gone(lake):
+        raise UsageError(
+            "answers that rows are made of are gone (retention in the settings, or damage): made anew, these rows "
+            "would be lost. `igtool run normalize --force` reads the answers that are there"
+        )
     tables = [table for name in stage.writes for table in (name, TABLES[name].states) if table]
     before = {table: table_hash(lake, table) for table in tables}
     session.journal.record_stage(lake.lake_id, stage.name, "", 0)  # first: what is emptied must count as not done
@@ -46,6 +53,19 @@ def rebuild(session: Session) -> list[Rebuilt]:
     return [
         Rebuilt(table, before[table][0], after[table][0], before[table][1], after[table][1]) for table in sorted(tables)
     ]
+
+
+def answers_are_gone(lake: Lake) -> bool:
+    """Whether accounts or items rest on answers that are no longer there."""
+    return any(
+        bool(
+            lake.value(
+                f"select exists (select 1 from {name} t anti join raw_responses r on t.answer_id = r.answer_id "
+                "where t.answer_id is not null)"
+            )
+        )
+        for name in ("account_states", "content_items")
+    )
 
 
 def table_hash(lake: Lake, name: str) -> tuple[int, str]:

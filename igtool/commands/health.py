@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import rich_click as click
 
 from igtool.commands.base import JSON, command, workspace_of
@@ -55,20 +57,33 @@ def doctor_command(context: click.Context, offline: bool, source: tuple[str, ...
 
 
 @command("verify")
+@click.option("--quick", is_flag=True, help="Sizes and footers instead of every byte, and some of the pictures.")
+@click.option("--repair", "is_repair", is_flag=True, help="Make anew what can be, and say what is lost.")
+@click.option(
+    "--from",
+    "source",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="With --repair: take damaged files from this backup.",
+)
 @JSON
 @click.pass_context
-def verify_command(context: click.Context, as_json: bool) -> None:
-    """Read every lake file and compare it with the checksum taken when it was written."""
-    from igtool.errors import IntegrityError
-    from igtool.health import verify
+def verify_command(context: click.Context, quick: bool, is_repair: bool, source: Path | None, as_json: bool) -> None:
+    """Compare everything that is stored with what was written; code 5 if anything is damaged.
 
-    files, problems = verify(workspace_of(context).settings)
-    if as_json:
-        print_json({"command": "verify", "files": files, "rows": [{"problem": problem} for problem in problems]})
+    Read are all files of the lake, its catalog, the journal, the search index, models and pictures, each against its
+    SHA-256, then which rows of the tables must have which others.
+    """
+    from igtool.commands.checking import run_repair, run_verify
+    from igtool.errors import UsageError
+
+    if source is not None and not is_repair:
+        raise UsageError("--from goes with --repair")
+    settings = workspace_of(context).settings
+    if is_repair:
+        run_repair(settings, source, quick=quick, as_json=as_json)
     else:
-        print_rows([{"problem": problem} for problem in problems], title=f"{files} files checked; problems")
-    if problems:
-        raise IntegrityError(f"{len(problems)} lake files are damaged: restore data/ from a backup")
+        run_verify(settings, quick=quick, as_json=as_json)
 
 
 @command("rejects")
