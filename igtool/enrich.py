@@ -18,9 +18,10 @@ from igtool.fetching.plan import FetchOptions
 from igtool.fetching.run import Fetcher, FetchReport
 from igtool.fetching.sources import sources_of
 from igtool.fill import DEFAULT_FILL, FIELDS, Filling, fill_list, write_filling
+from igtool.forgotten.tombstones import Tombstones
 from igtool.importing import import_source
 from igtool.lake import Lake
-from igtool.lists.creator_list import CreatorList
+from igtool.lists.creator_list import CreatorList, without_forgotten
 from igtool.pipeline import run_passes, stages_of, update_index
 from igtool.progress import StageCounts
 from igtool.report import (
@@ -102,6 +103,7 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
     session.asker  # noqa: B018 - what is missing is told first
     if session.settings.pictures:
         session.picture_asker  # noqa: B018 - and what is not allowed
+    creators = without_forgotten(creators, Tombstones(session.lake).has)
     store_list(session, creators)
     notes = _import(session, options)
     filler = _Filler(session.lake, creators, options, output, session.started_at)

@@ -17,7 +17,7 @@ from igtool.files import replaced
 from igtool.genres import split_genres
 from igtool.lake import Lake
 from igtool.lists.columns import genre_text
-from igtool.lists.creator_list import CreatorList, ListRow, write_filled
+from igtool.lists.creator_list import FORGOTTEN, CreatorList, ListRow, write_filled
 from igtool.text import one_line, spreadsheet_safe
 
 DEFAULT_FILL = (("GENRE", "category"), ("Details", "bio"))
@@ -125,7 +125,7 @@ def fill_list(
 
     Status: ``enriched`` (a cell has a value), ``complete`` (known, nothing was empty), ``private``, ``not_found``,
     ``error`` (the platform's answer was an error), ``waiting`` (the platform did not let us ask yet), ``no_answer``,
-    ``rejected`` (the row cannot be used), ``not_asked`` (beyond the limit).
+    ``rejected`` (the row cannot be used), ``forgotten``, ``not_asked`` (beyond the limit).
     """
     filling = Filling()
     usable = [row for row in creators.rows if row.reason is None]
@@ -133,7 +133,7 @@ def fill_list(
     wanted = sorted({(str(row.platform), str(row.handle)) for row in chosen})
     known = _look_up(lake, wanted, pairs)
     failed = _failures(lake)
-    filling.status = {row.number: "not_asked" if row.reason is None else "rejected" for row in creators.rows}
+    filling.status = {row.number: _unused(row.reason) for row in creators.rows}
     for row in chosen:
         found = known.get((str(row.platform), str(row.handle)))
         cells = [*(_cells(found, pairs) if found else ()), *_listed(creators, row, pairs, started_at)]
@@ -188,6 +188,11 @@ def _look_up(
     """
     rows = lake.rows(query, ([platform for platform, _ in wanted], [handle for _, handle in wanted]))
     return {(row["wanted_platform"], row["wanted_handle"]): row for row in rows}
+
+
+def _unused(reason: str | None) -> str:
+    """The status of a row that is not looked up."""
+    return "not_asked" if reason is None else FORGOTTEN if reason == FORGOTTEN else "rejected"
 
 
 _WAITING = ("rate_limited", "auth", "blocked")

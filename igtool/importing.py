@@ -10,6 +10,7 @@ from typing import Any
 
 from igtool import language
 from igtool.errors import Interrupted
+from igtool.forgotten.tombstones import REASON, Tombstones
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.platforms.base import outcome_of
@@ -53,6 +54,7 @@ class Importer:
         self.batch = _Batch()
         self.refused_before: list[str] = []
         self.has_live = False
+        self.tombstones = Tombstones(self.lake)
 
     def run(self) -> None:
         """Read what is new. Raises UsageError (no such source), StorageError, Interrupted."""
@@ -79,13 +81,29 @@ class Importer:
         for found in file.documents():
             if isinstance(found, Unreadable):
                 self.batch.rejects.append(self._refused(found))
+            elif (answer := self._screened(found)) is None:
+                self.batch.rejects.append(self._left_out(found))
             else:
-                self.batch.answers.append(_answer(found))
+                self.batch.answers.append(answer)
                 self.batch.size += len(found.body)
             if self.batch.full:
                 self._commit()
 
+    def _screened(self, found: Document) -> Row | None:
+        """The answer without people who were forgotten, under the id that it has with them; None: it is about one."""
+        row = self.tombstones.screened(_answer(found))
+        if row is not None and self.tombstones.in_path(found.path):
+            row["endpoint"] = "files"
+        return row
+
+    def _left_out(self, found: Document | Unreadable) -> Reject:
+        """A reject that does not say what it is about."""
+        name = self.tombstones.masked(f"{self.place}:{found.path}#{found.index}")
+        return Reject(name, REASON, "an answer about somebody who was forgotten")
+
     def _refused(self, found: Unreadable) -> Reject:
+        if self.tombstones.in_path(found.path):
+            return self._left_out(found)
         path = str(self.source / found.path) if self.source.is_dir() else str(self.source)
         if "!" in found.path and not self.source.is_dir():
             path += found.path[found.path.index("!") :]
@@ -122,9 +140,10 @@ class Importer:
             self.counts.new += stored
             self.counts.skipped += read - stored
             self.counts.failed += len(batch.rejects)
-        done = [(file.path, file.size, file.mtime_ns) for file in batch.ended]
+        ended = [file for file in batch.ended if not self.tombstones.in_path(file.path)]  # else read again each time
+        done = [(file.path, file.size, file.mtime_ns) for file in ended]
         self.journal.record_imported(self.lake.lake_id, self.place, done)
-        self.progress.advance(len(done))
+        self.progress.advance(len(batch.ended))
         if self.stopping():
             raise Interrupted(f"stopped in import after {self.counts.new} new answers; all of them are stored")
 

@@ -61,7 +61,8 @@ class Heard:
 class Recorder:
     """Judges and records the answers of one source.
 
-    ``others``: sources of the same platform that come after this one, in the user's order.
+    ``others``: sources of the same platform that come after this one, in the user's order. ``is_forgotten``: whether
+    nobody may be asked about a (platform, handle).
     """
 
     source: Source
@@ -71,6 +72,7 @@ class Recorder:
     clock: Clock
     reach: Reach
     others: Sequence[Source] = ()
+    is_forgotten: Callable[[str, str], bool] = lambda _platform, _handle: False
     rng: random.Random = random.SystemRandom()  # noqa: RUF009 - has no state to share
 
     def __post_init__(self) -> None:
@@ -137,6 +139,7 @@ class Recorder:
             follow_ups += (
                 Wanted(job.platform, found, PROFILE, job.source, job.priority, reopens=False)
                 for found in page.discovered
+                if not self.is_forgotten(job.platform, found)
             )
         elif page.is_private and page.found is None:
             changes.append(Change(job.job_id, PRIVATE))

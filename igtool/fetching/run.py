@@ -23,6 +23,7 @@ from igtool.fetching.plan import (
 from igtool.fetching.recorder import Recorder
 from igtool.fetching.sources import check_address, policy_of, reach_of
 from igtool.fetching.worker import Worker
+from igtool.forgotten.tombstones import Tombstones
 from igtool.http import Client
 from igtool.journal import Journal
 from igtool.journal.ledger import Claimant, Ledger
@@ -82,11 +83,13 @@ class Fetcher:
         self.owner = owner_name()
         self.stored = 0
         self.wake = threading.Event()
+        self.tombstones = Tombstones(self.session.lake)
 
     def plan(self, wanted: Iterable[Handle]) -> Plan:
-        """What becomes of the wanted accounts now."""
+        """What becomes of the wanted accounts now; those of people who were forgotten are not among them."""
         stores = (self.session.lake, self.session.journal)
-        return Outlook(self.session.settings, *stores, self.sources, self.options, self.clock).plan(wanted)
+        allowed = [one for one in wanted if not self.tombstones.has(*one)]
+        return Outlook(self.session.settings, *stores, self.sources, self.options, self.clock).plan(allowed)
 
     def run(self, wanted: Iterable[Handle], priorities: Mapping[Handle, int] | None = None) -> FetchReport:
         """Fetch what is due of the wanted accounts, those with a higher priority (else 0) first.
@@ -168,9 +171,10 @@ class Fetcher:
         moved = 0
         while answers := self.ledger.answers(most=_COMMIT_ANSWERS, most_bytes=_COMMIT_BYTES):
             with self.session.lake.transaction():
-                self.session.lake.append_new("raw_responses", [raw_row(answer) for answer in answers])
+                screened = [self.tombstones.screened(raw_row(answer)) for answer in answers]
+                self.session.lake.append_new("raw_responses", [row for row in screened if row is not None])
             if self.raw_folder is not None:
-                self.raw_folder.write(answers)
+                self.raw_folder.write(one for one, row in zip(answers, screened, strict=True) if row is not None)
             self.ledger.delete_answers(answer.answer_id for answer in answers)
             moved += len(answers)
         self.stored += moved
@@ -278,6 +282,7 @@ class _Thread(threading.Thread):
                 clock=fetcher.clock,
                 reach=reach_of(settings, fetcher.options),
                 others=fetcher.others(self.source),
+                is_forgotten=fetcher.tombstones.has,
             )
             stopping = lambda: self.stop.is_set() or fetcher.session.stopping()  # noqa: E731 - one line says it
             Worker(recorder, client, stopping, fetcher.told).run()

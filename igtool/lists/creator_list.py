@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from igtool.text import spreadsheet_safe
 
 MAX_BYTES = 2**30
 """The largest list that is read: it is held in memory several times over."""
+
+FORGOTTEN = "forgotten"
+"""The reason of a row about somebody who was forgotten, and all that is written of it."""
 
 _JSON_SUFFIXES = {".json", ".jsonl", ".ndjson"}
 _CSV_SUFFIXES = {".csv", ".tsv", ".tab", ".txt"}
@@ -164,6 +167,19 @@ def from_handles(handles: Sequence[str], *, platform: str | None = None) -> Crea
     return CreatorList("command line", None, tuple(reader.rows), ("handle",), "handle", reader.odd)
 
 
+def without_forgotten(creators: CreatorList, is_forgotten: Callable[[str, str], bool]) -> CreatorList:
+    """``creators`` with rows that say nothing for those whose (platform, handle) ``is_forgotten``."""
+    place = creators.column_index(creators.handle_column or "") or 0
+    rows = []
+    for row in creators.rows:
+        if row.platform is not None and row.handle is not None and is_forgotten(row.platform, row.handle):
+            cells = tuple(FORGOTTEN if n == place else "" for n in range(max(len(row.cells), place + 1)))
+            rows.append(ListRow(row.number, row.line, None, None, cells, FORGOTTEN))
+        else:
+            rows.append(row)
+    return replace(creators, rows=tuple(rows))
+
+
 def _known_platform(platform: str | None) -> str | None:
     found = parse_platform(platform) if platform else None
     if platform and not isinstance(found, str):
@@ -295,9 +311,14 @@ def _filled_text(
 ) -> str:
     places, new = _places(creators, csv.records, columns_to_fill)
     width = max(places.values(), default=-1) + 1 if new else 0
+    forgotten = {row.number: row.cells for row in creators.rows if row.reason == FORGOTTEN}
     text, copied = csv.source.text, 0
     pieces: list[str] = []
     for number, record in enumerate(csv.records, start=0 if creators.has_header else 1):
+        if number in forgotten:
+            pieces += (text[copied : record.start], csv.delimiter.join(forgotten[number]))
+            copied = record.end
+            continue
         if number == 0:
             values = {places[name]: name for name in new}
         else:
