@@ -18,7 +18,7 @@ from igtool.errors import ConfigError, IgtoolError, IntegrityError, LockedError,
 from igtool.files import is_locked
 from igtool.journal import Journal
 from igtool.lake import Lake
-from igtool.notes import kept, noted
+from igtool.notes import LOCAL, kept, noted
 from igtool.search.answer import Query, SearchResult
 from igtool.search.build import is_fresh, renew_index
 from igtool.search.folder import current_name
@@ -31,14 +31,18 @@ from igtool.settings import Settings
 class Searcher:
     """Searches over one workspace; keeps the lake and the index open between them.
 
-    ``told`` hears what a user should know: that the index was stale, and what was done about it.
+    ``told`` hears what a user should know: that the index was stale, and what was done about it. ``tenant``: whose
+    lists, notes and hidden creators count.
     """
 
-    def __init__(self, settings: Settings, told: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, settings: Settings, told: Callable[[str], None] = lambda _: None, *, tenant: str = LOCAL
+    ) -> None:
         """Raises UsageError when there is no lake yet."""
         self._settings = settings
         self._folder = settings.data / "index"
         self._told = told
+        self._tenant = tenant
         self.lake = Lake(settings.data, writable=False, offline=settings.offline)
         self._index: Index | None = None
         self._seen: tuple[int, str | None] | None = None
@@ -65,7 +69,7 @@ class Searcher:
         now = datetime.now(UTC)
         result = index.search(asked, encoder=self.encoder_for(index), now=now)
         if self._settings.search_log:
-            self.remember([noted_as(asked, result, now)])
+            self.remember([noted_as(asked, result, now, self._tenant)])
         return result
 
     def alike(self, picture: Path) -> dict[str, float]:
@@ -97,14 +101,14 @@ class Searcher:
 
     def _completed(self, query: Query) -> Query:
         """``query`` with what this workspace knows: weights, hidden creators, lists and notes."""
-        own = kept(self.lake, with_lists=bool(query.filters.lists))
+        own = kept(self.lake, self._tenant, with_lists=bool(query.filters.lists))
         note = query.filters.note
         return replace(
             query,
             weights=self.weights() if query.weights == Weights() else query.weights,
             hidden=own.hidden,
             members=own.lists,
-            noted=noted(self.lake, note) if note is not None else (),
+            noted=noted(self.lake, note, self._tenant) if note is not None else (),
         )
 
     def weights(self) -> Weights:
@@ -168,8 +172,8 @@ class Searcher:
             self._told(f"this search is not noted: {error}")
 
 
-def noted_as(query: Query, result: SearchResult, now: datetime) -> str:
+def noted_as(query: Query, result: SearchResult, now: datetime, tenant: str = LOCAL) -> str:
     """A search and its best candidates as JSON, from which weights can be learnt later."""
     request = {"limit": query.limit, "sort": query.sort, "like": query.like, "literal": query.literal}
     request |= {"with_image": query.alike is not None}
-    return json.dumps(row_of(result.document(explain=True), result.ranked, now, **request))
+    return json.dumps(row_of(result.document(explain=True), result.ranked, now, tenant_id=tenant, **request))

@@ -60,10 +60,11 @@ class Unigram:
         """The numbers of all pieces that occur in ``text``, and of some that do not."""
         windows = np.unique(_windows(np.frombuffer(text, dtype=np.uint8), slice(None)))
         keys = np.unique(windows & np.array(_KEEP, dtype=np.uint64)[:, None])
-        count = len(self._heads) + 1
-        first = np.bincount(np.searchsorted(self._heads, keys, "left"), minlength=count)
-        after = np.bincount(np.searchsorted(self._heads, keys, "right"), minlength=count)
-        numbers = set(self._order[np.cumsum(first - after)[:-1] > 0].tolist())
+        first = np.searchsorted(self._heads, keys, "left")
+        counts = np.searchsorted(self._heads, keys, "right") - first
+        # Places of all pieces of each key, one key after the other; looking at every piece would take 2 ms a text.
+        places = np.arange(counts.sum()) + np.repeat(first - np.cumsum(counts) + counts, counts)
+        numbers = set(self._order[places].tolist())
         return sorted(numbers | {self._least, self._vocabulary.unknown})
 
     def _tokenizer(self, pieces: Sequence[int]) -> Any:

@@ -2,7 +2,7 @@
 
 - ``analyzing``: from Python, at once.
 - ``checking``: what may be given and asked, and what is said of the rest.
-- ``intake``, ``reading``, ``desk``: what a server does with them, over both stores.
+- ``intake``, ``reading``, ``reception``: what a server does with them, over both stores.
 - ``worker``: reads what was accepted.
 - ``files``, ``sending``: whole files of them, to here or to a server.
 """

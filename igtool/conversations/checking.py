@@ -33,7 +33,12 @@ _FIELDS = frozenset({"text", "author", "timestamp", "raw_data"})
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _LOST_PLUS = re.compile(r" (?=\d\d:\d\d$)", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,3})?", re.ASCII)
-_KEY = re.compile(rf"[!-~]([ -~]{{0,{MOST_KEY - 2}}}[!-~])?")
+KEY = rf"^[!-~]([ -~]{{0,{MOST_KEY - 2}}}[!-~])?$"
+"""What an Idempotency-Key looks like."""
+_KEY = re.compile(KEY)
+SOMETHING = r"[^\s\u001c-\u001f\u0085\ufeff]"
+"""What a text has to have one of; spelt out, as JSON Schema's idea of white space is not Python's."""
+_SAYS_ANYTHING = re.compile(SOMETHING)
 _SAYS = "must be a time of RFC 3339 such as 2026-01-31T12:00:00Z"
 
 
@@ -83,7 +88,7 @@ def new_conversation(
     if unknown := sorted(str(name) for name in given if name not in _FIELDS):
         raise InvalidSchema(f"Unknown field: {unknown[0][:100]}")
     text = _text(given, "text", MOST_TEXT)
-    if text is None or not text.strip():
+    if text is None or not _SAYS_ANYTHING.search(text):
         raise InvalidSchema("Field text must not be empty")
     author, raw = _text(given, "author", MOST_AUTHOR), _raw(given.get("raw_data"))
     stamp = given.get("timestamp")

@@ -11,8 +11,8 @@ from typing import Any
 
 from igtool.clock import Clock
 from igtool.conversations.checking import InvalidSchema, new_conversation
-from igtool.conversations.desk import CONFLICT, Desk
 from igtool.conversations.files import Line, read_conversations
+from igtool.conversations.reception import CONFLICT, Reception
 from igtool.conversations.sending import Sender
 from igtool.errors import Interrupted
 from igtool.journal.conversations import NewConversation
@@ -83,8 +83,8 @@ def ingest(
     return done
 
 
-def to_journal(desk: Desk, source: str) -> Take:
-    """Takes lines for the workspace of ``desk``."""
+def to_journal(reception: Reception, source: str) -> Take:
+    """Takes lines for the workspace of ``reception``."""
     clock = Clock()
 
     def take(lines: Sequence[Line]) -> list[Outcome]:
@@ -93,9 +93,9 @@ def to_journal(desk: Desk, source: str) -> Take:
         new = [one for one in checked if isinstance(one, NewConversation)]
         there = {
             row["conversation_id"]: row["text"]
-            for row in desk.shelf.rows(_KNOWN, (" ".join(one.conversation_id for one in new),))
+            for row in reception.shelf.rows(_KNOWN, (" ".join(one.conversation_id for one in new),))
         }
-        taken = iter(desk.take([one for one in new if one.conversation_id not in there]))
+        taken = iter(reception.take([one for one in new if one.conversation_id not in there]))
         outcomes = []
         for line, one in zip(lines, checked, strict=True):
             if isinstance(one, InvalidSchema):

@@ -1,21 +1,59 @@
-"""Accepted conversations into the journal: what comes while the disk is busy goes into the next commit together."""
+"""Accepted conversations into the journal, as long as there is room: what comes together goes into one commit."""
 
 from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from igtool.errors import IgtoolError
+from igtool.errors import IgtoolError, RateLimitedError
 from igtool.journal import Journal
 from igtool.journal.conversations import ConversationQueue, NewConversation, Taken
 
 _MOST = 1_000
 """Conversations of a commit, or one more than these with those that came together."""
 
+FULL_S = 5
+"""Who was told that there is no room may come again after so many seconds."""
+_COUNTED_S = 1.0
+
 _Given = tuple[Sequence[NewConversation], "Future[list[Taken]]"]
+
+
+class QueueFull(RateLimitedError):  # noqa: N818 - what clients are told
+    """So many conversations wait to be analysed that no more are accepted; ``retry_after`` is in seconds."""
+
+    retry_after = FULL_S
+
+
+class Room:
+    """How many conversations may be accepted before ``most`` wait to be analysed; for any number of threads.
+
+    What waits is counted when what was free then is used up, and at most once a second. Other processes that accept
+    are seen only then, so that a few more than ``most`` may wait.
+    """
+
+    def __init__(self, cache: Path, most: int) -> None:
+        """``cache``: the folder of the journal."""
+        self._cache = cache
+        self._most = most
+        self._free = 0
+        self._counted_at = -_COUNTED_S
+        self._lock = threading.Lock()
+
+    def take(self, count: int) -> None:
+        """Use room for ``count``. Raises QueueFull."""
+        with self._lock:
+            if self._free < count and time.monotonic() - self._counted_at >= _COUNTED_S:
+                with Journal(self._cache, writable=False) as journal:
+                    self._free = self._most - ConversationQueue(journal).left()
+                self._counted_at = time.monotonic()
+            if self._free < count:
+                raise QueueFull(f"{self._most:,} conversations wait to be analysed: send this again later")
+            self._free -= count
 
 
 class Intake:

@@ -122,6 +122,13 @@ def _remove(folder: Path, keep: set[str | None]) -> None:
             shutil.rmtree(path)
 
 
+def unused(folder: Path) -> list[Path]:
+    """Folders of versions that are not in use, and of builds that were killed; for who alone builds."""
+    current = current_name(folder)
+    ours = (path for path in folder.glob("*") if path.name.startswith(_BUILDING) or (path / "manifest.json").is_file())
+    return sorted(path for path in ours if path.is_dir() and path.name != current)
+
+
 def current_name(folder: Path) -> str | None:
     """The version in use; None when there is none."""
     try:

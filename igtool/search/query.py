@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -80,6 +82,8 @@ class Index:
         self.legs = {name: VectorLeg(path, name, self.columns.alive) for name in manifest["vectors"]}
         self._quality = _quality(self.columns.scope(None))
         self._other = ThreadPoolExecutor(1, thread_name_prefix="search")
+        self._counting = threading.Lock()
+        self._searches = 0
 
     def inputs(
         self, query: Query, encoder: Encoder | None, judged: Collection[str] = ()
@@ -109,8 +113,9 @@ class Index:
         wanted = query.filters.over(parsed).resolved(self._known(parsed, query))
         asked = self._asked(rest, query, encoder)
         allowed = self._allowed(wanted, query, asked)
-        rows = self._rows(asked, allowed, query, facts_asked(wanted))
-        inputs = self._inputs(asked, rows)
+        with self._counted():
+            rows = self._rows(asked, allowed, query, facts_asked(wanted))
+            inputs = self._inputs(asked, rows)
         parts, final = combine(inputs, query.weights)
         order = self._order(rows, final, query)
         best = order[: query.limit]
@@ -235,10 +240,22 @@ class Index:
             found.append(matching[allowed[matching]])
         return np.unique(np.concatenate(found))
 
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """While the block runs, other searches know that they are not alone."""
+        with self._counting:
+            self._searches += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._searches -= 1
+
     def _side_by_side(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
         """The results of ``tasks``, which this thread and another one take in turn; more threads are no faster.
 
-        A task may give what is left of it, to be done last by whoever is free.
+        Beside another search this thread does all of them: handing over costs more than it gains then. A task may give
+        what is left of it, to be done last by whoever is free.
         """
         waiting = deque(enumerate(tasks))
         results: dict[int, Any] = {}
@@ -255,9 +272,9 @@ class Index:
                 else:
                     results[place] = result
 
-        other = self._other.submit(work)
+        other = self._other.submit(work) if self._searches <= 1 else None
         work()
-        if not other.cancel():  # it may not have begun, being busy with the search of another caller
+        if other is not None and not other.cancel():  # it may not have begun, busy with the search of another caller
             other.result()
         return [results[place] for place in range(len(tasks))]
 

@@ -1,44 +1,50 @@
 """Searches for many threads at once: an index that a thread beside them keeps up to date.
 
 The thread looks once a second whether the tables went on or another index was put in use, and renews it as a search of
-the command line does. Requests take what it has: no query of the lake, unless they ask for lists or notes.
+the command line does. Requests take what it has: no query of the lake, unless they ask for lists or notes, or are the
+first of a tenant after a commit, which asks for the creators that the tenant has hidden.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 
+from igtool.encoders.remembered import Remembered
 from igtool.errors import IgtoolError, UsageError
-from igtool.notes import Kept, kept, noted
+from igtool.journal.said import Said
+from igtool.notes import LOCAL, kept, noted
 from igtool.search.answer import Query, SearchResult
 from igtool.search.query import Index
 from igtool.searching import Searcher, noted_as
 from igtool.serve.errors import LOG, Unavailable
 from igtool.serve.metrics import Meter
 from igtool.serve.readers import Readers
+from igtool.serve.saying import Saying
 from igtool.settings import Settings
 
 EVERY_S = 1.0
 _MOST_NOTED = 5_000
 """Searches that wait to be noted; of more, the oldest are dropped."""
 _AT_ONCE = 500
+_MOST_TENANTS = 256
+"""Tenants whose hidden creators are kept; of more the one that was kept first is read anew."""
 _SAID_AGAIN_S = 600.0
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What searches use now: the ``index`` with what the user keeps (hidden creators), as of ``snapshot``."""
+    """What searches use now: the ``index``, of which ``snapshot`` the tables are, and who is ``gone`` since."""
 
     index: Index | None = None
-    own: Kept = field(default_factory=lambda: Kept([], {}))
     snapshot: int | None = None
+    gone: tuple[str, ...] = ()
     trouble: IgtoolError | None = None
     searcher: Searcher | None = None
 
@@ -46,50 +52,72 @@ class Standing:
 class Desk:
     """Answers searches over one workspace, from any thread. `refresh` is for one thread."""
 
-    def __init__(self, settings: Settings, readers: Readers, meter: Meter) -> None:
+    def __init__(self, settings: Settings, readers: Readers, saying: Saying, meter: Meter) -> None:
         self.standing = Standing()
         self._settings = settings
         self._readers = readers
+        self._saying = saying
         self._meter = meter
+        self._remembered = Remembered()
+        self._at_once = threading.BoundedSemaphore(settings.processes)
         self._searcher: Searcher | None = None
+        self._tombstones = 0
         self._opened_as: object = None
+        self._hidden: OrderedDict[str, tuple[int | None, list[str]]] = OrderedDict()
         self._waiting: deque[str] = deque(maxlen=_MOST_NOTED)
         self._said: dict[str, float] = {}
         self._refreshing = threading.Lock()
+        self._keeping = threading.Lock()
         self._is_ending = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def search(self, query: Query) -> SearchResult:
-        """The best creators for ``query``, as ``igtool search`` gives them, from the index in use.
+    def search(self, query: Query, tenant: str = LOCAL) -> SearchResult:
+        """The best creators for ``query`` of a tenant, as ``igtool search`` gives them, from the index in use.
 
         Raises Unavailable (no index yet), UsageError, ConfigError.
         """
         standing = self.standing
         if standing.index is None or standing.searcher is None:
             raise self.no_index()
-        asked = self._completed(query, standing, standing.searcher)
+        asked = self._completed(query, standing, standing.searcher, tenant)
         now = datetime.now(UTC)
-        began = time.perf_counter()
         encoder = standing.searcher.encoder_for(standing.index)
-        timed = self._meter.timed(encoder) if encoder is not None else None
-        result = standing.index.search(asked, encoder=timed, now=now)
-        self._meter.searched(time.perf_counter() - began)
+        timed = self._remembered.of(self._meter.timed(encoder)) if encoder is not None else None
+        with self._at_once:  # more searches than cores only wait for each other, and all of them longer
+            began = time.perf_counter()
+            result = standing.index.search(asked, encoder=timed, now=now)
+            self._meter.searched(time.perf_counter() - began)
         if self._settings.search_log:
-            self._waiting.append(noted_as(asked, result, now))
+            self._waiting.append(noted_as(asked, result, now, tenant))
         notes = [*result.notes, *self._warnings(standing, without_vectors=encoder is None)]
         return replace(result, notes=notes)
 
-    def _completed(self, query: Query, standing: Standing, searcher: Searcher) -> Query:
-        note, lists = query.filters.note, standing.own.lists
+    def _completed(self, query: Query, standing: Standing, searcher: Searcher, tenant: str) -> Query:
+        waiting, note, lists = self._saying.waiting, query.filters.note, {}
         if query.filters.lists:
-            lists = self._readers.read(kept).lists
+            lists = self._readers.read(lambda lake: kept(lake, tenant, waiting=waiting)).lists
         return replace(
             query,
             weights=searcher.weights(),
-            hidden=standing.own.hidden,
+            hidden=[*self._hidden_by(tenant, standing.snapshot, waiting), *standing.gone],
             members=lists,
-            noted=self._readers.read(lambda lake: noted(lake, note)) if note is not None else (),
+            noted=self._readers.read(lambda lake: noted(lake, note, tenant, waiting)) if note is not None else (),
         )
+
+    def _hidden_by(self, tenant: str, snapshot: int | None, waiting: Sequence[Said]) -> list[str]:
+        """Creators that a tenant has hidden; read once for every commit, unless something about them waits."""
+        if any(one.change.table == "tenant_hidden" and one.tenant_id == tenant for one in waiting):
+            return self._readers.read(lambda lake: kept(lake, tenant, with_lists=False, waiting=waiting)).hidden
+        known = self._hidden.get(tenant)
+        if known is None or known[0] != snapshot:
+            found = self._readers.read(lambda lake: kept(lake, tenant, with_lists=False)).hidden
+            known = (snapshot, found)
+            with self._keeping:
+                self._hidden[tenant] = known
+                self._hidden.move_to_end(tenant)
+                while len(self._hidden) > _MOST_TENANTS:
+                    self._hidden.popitem(last=False)
+        return known[1]
 
     def _warnings(self, standing: Standing, *, without_vectors: bool) -> list[str]:
         found = []
@@ -119,11 +147,11 @@ class Desk:
 
     def _renewed(self) -> Standing:
         searcher = self._current_searcher()
+        self._leave_out_the_forgotten(searcher)
         before = self.standing
         try:
             index = searcher.fresh_index()
             snapshot = searcher.lake.snapshot
-            own = before.own if snapshot == before.snapshot else kept(searcher.lake, with_lists=False)
         except UsageError:
             raise  # no creators yet: nothing is wrong with the lake
         except IgtoolError:
@@ -131,7 +159,19 @@ class Desk:
             raise
         if index is not before.index:
             self._meter.watch(index)
-        return Standing(index, own, snapshot, None, searcher)
+        return Standing(index, snapshot, searcher=searcher)
+
+    def _leave_out_the_forgotten(self, searcher: Searcher) -> None:
+        """Let no search find who was forgotten while the index is made anew, which may take minutes."""
+        standing, lake = self.standing, searcher.lake
+        if standing.index is None or lake.snapshot == standing.snapshot:
+            return
+        count = int(lake.value("select count(*) from tombstones"))
+        if count != self._tombstones:
+            there = set(lake.arrow("select creator_id from creators").column(0).to_pylist())
+            indexed = standing.index.columns.creators["creator_id"].to_pylist()
+            self.standing = replace(standing, gone=tuple(one for one in indexed if one not in there))
+            self._tombstones = count
 
     def _current_searcher(self) -> Searcher:
         """What reads lake and index in the thread; opened anew where a backup took the place of the lake."""

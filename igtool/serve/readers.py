@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, LifoQueue
 from typing import TypeVar
 
@@ -108,15 +108,10 @@ class Readers:
 
 
 def _at_one_commit(lake: Lake, ask: Callable[[Lake], Answer]) -> Answer:
-    """What ``ask`` says, all of whose queries see the same commit, whatever a run writes meanwhile.
-
-    After any error but a UsageError the reader is closed, and its transaction with it.
-    """
+    """What ``ask`` says, all of whose queries see the same commit, whatever a run writes meanwhile."""
     lake.execute("begin")
     try:
-        found = ask(lake)
-    except UsageError:
-        lake.execute("rollback")
-        raise
-    lake.execute("rollback")
-    return found
+        return ask(lake)
+    finally:
+        with suppress(IgtoolError):  # else closing it ends the process: DuckDB cannot take a second failure
+            lake.execute("rollback")

@@ -15,7 +15,7 @@ from igtool.conversations.checking import (
     wanted,
     wanted_trends,
 )
-from igtool.conversations.intake import Intake
+from igtool.conversations.intake import Intake, QueueFull, Room
 from igtool.conversations.reading import Reading, Shelf, analysis, trends
 from igtool.errors import UsageError
 from igtool.journal import Journal
@@ -32,16 +32,18 @@ ACCEPTED = "Conversation accepted for analysis"
 CONFLICT = "Idempotency-Key was used before for another conversation"
 
 
-class Desk:
+class Reception:
     """For any number of threads. Close it in the end.
 
-    ``throttle`` says which clients come too often; ``arrived`` is called when something new was accepted.
+    ``throttle`` says which clients come too often, ``room`` how many conversations may wait; ``arrived`` is called when
+    something new was accepted.
     """
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
         self._clock = clock or Clock()
         self._intake = Intake(settings.cache, self._clock.now)
+        self.room = Room(settings.cache, settings.conversation_queue_limit)
         self.shelf = Shelf(settings)
         self._reading = Reading(settings, self.shelf)
         self.throttle = Throttle(settings.conversation_requests_per_second)
@@ -52,7 +54,7 @@ class Desk:
         self._intake.close()
         self.shelf.close()
 
-    def __enter__(self) -> Desk:
+    def __enter__(self) -> Reception:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -63,20 +65,26 @@ class Desk:
     def accept(self, given: Any, *, key: str | None = None, tenant_id: str = LOCAL) -> Document:
         """That a conversation was accepted: it is on disk, and survives whatever happens to this process.
 
-        The same ``key`` with the same conversation gives the same answer again. Raises InvalidSchema, KeyConflict, and
-        what the journal raises.
+        The same ``key`` with the same conversation gives the same answer again. Raises InvalidSchema, KeyConflict,
+        QueueFull, and what the journal raises.
         """
         new = new_conversation(given, now=self._now(), tenant_id=tenant_id, key=key)
+        self.room.take(1)
         (taken,) = self.take([new])
         if taken.is_conflict:
             raise KeyConflict(CONFLICT)
         return accepted(taken)
 
     def accept_lines(self, lines: Sequence[Any], *, tenant_id: str = LOCAL) -> Document:
-        """What became of each of ``lines``: conversations that may have an ``idempotency_key``, or InvalidSchema."""
+        """What became of each of ``lines``: conversations that may have an ``idempotency_key``, or InvalidSchema.
+
+        Raises QueueFull, with none of them accepted, and what the journal raises.
+        """
         now = self._now()
         checked = [_checked(line, now, tenant_id) for line in lines]
-        taken = iter(self.take([one for one in checked if isinstance(one, NewConversation)]))
+        new = [one for one in checked if isinstance(one, NewConversation)]
+        self.room.take(len(new))
+        taken = iter(self.take(new))
         results = [_result(next(taken) if isinstance(one, NewConversation) else one) for one in checked]
         refused = sum("error" in one for one in results)
         return {
@@ -87,7 +95,7 @@ class Desk:
         }
 
     def take(self, given: Sequence[NewConversation]) -> list[Taken]:
-        """What became of each, on disk. Raises what the journal raises."""
+        """What became of each, on disk, however many wait. Raises what the journal raises."""
         if not given:
             return []
         taken = self._intake.put(given)
@@ -177,6 +185,11 @@ def error_body(error: UsageError) -> Document:
 def limit_body(retry_after: int) -> Document:
     """What a client is told that comes too often, with the status 429 and the same number as Retry-After."""
     return {"error": "rate_limit_exceeded", "retry_after": retry_after}
+
+
+def full_body(error: QueueFull) -> Document:
+    """What a client is told while too many conversations wait, with the status 503 and the same as Retry-After."""
+    return {"error": "queue_full", "details": str(error), "retry_after": error.retry_after}
 
 
 def missing_body(conversation_id: str) -> Document:
