@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -61,6 +63,15 @@ class Quartiles:
     count: int
 
 
+@dataclass(frozen=True)
+class Stack:
+    """Numbers that make up one column, by kind (a CSS class ``part-KIND``), and what is written below it."""
+
+    label: str
+    parts: Mapping[str, float]
+    tick: str = ""
+
+
 def bars(name: str, title: str, items: Sequence[Bar], show: Callable[[Bar], str] | None = None) -> Markup:
     """Horizontal bars in the given order. ``show`` makes the text at the right, by default the grouped number."""
     text = show or (lambda bar: grouped(bar.value))
@@ -95,6 +106,32 @@ def columns(name: str, title: str, items: Sequence[Bar]) -> Markup:
         rows.append(Markup("<g>{}{}</g>").format(_title(f"{bar.label}: {grouped(bar.value)}"), Markup("").join(parts)))
     described = "; ".join(f"{bar.label} {grouped(bar.value)}" for bar in items if bar.value)
     return _svg(name, title, described, height, rows)
+
+
+def timeline(name: str, title: str, items: Sequence[Stack]) -> Markup:
+    """Stacked columns side by side, many of them; the highest sum stands at the line of its height."""
+    top, base = 18, 122
+    sums = [sum(item.parts.values()) for item in items]
+    highest = max(sums, default=1) or 1
+    step = 100 / max(1, len(items))
+    rows = [_line("grid", 0, top, 100, top), _text("number small", 0, top - 5, grouped(highest), "start")]
+    rows.append(_line("axis", 0, base, 100, base))
+    for number, item in enumerate(items):
+        x, y, parts = number * step, float(base), []
+        for kind, value in item.parts.items():
+            tall = (base - top) * value / highest
+            y -= tall
+            parts.append(_rect(f"part-{kind}", x + step * 0.1, y, step * 0.8, tall))
+        if item.tick:
+            is_first = number == 0
+            parts.append(
+                _text("tick", x if is_first else x + step / 2, base + 17, item.tick, "start" if is_first else "middle")
+            )
+        said = ", ".join(f"{kind} {grouped(value)}" for kind, value in item.parts.items() if value)
+        told = _title(f"{item.label}: {said or 'none'}")
+        rows.append(Markup("<g>{}{}</g>").format(told, Markup("").join(parts)))
+    most = items[sums.index(max(sums))].label if items else ""
+    return _svg(name, title, f"{grouped(sum(sums))} in all, most at {most}: {grouped(highest)}", 146, rows)
 
 
 def spread(name: str, title: str, items: Sequence[Quartiles]) -> Markup:
@@ -142,6 +179,33 @@ def heatmap(name: str, title: str, counts: Mapping[tuple[int, int], int]) -> Mar
     busiest = sorted(counts, key=lambda at: (-counts[at], at))[:3]
     described = "Most at " + ", ".join(f"{DAYS[day]} {hour:02d}:00 ({counts[day, hour]})" for day, hour in busiest)
     return _svg(name, title, described, 7 * height + 20, rows)
+
+
+def course(name: str, title: str, points: Sequence[tuple[datetime, float]]) -> Markup:
+    """A number over time, from the first of ``points`` to the last, two at least; the scale need not begin at 0."""
+    height, top, left, right = 118, 12, 1.5, 98.5
+    times = [when.timestamp() for when, _ in points]
+    low, high = min(value for _, value in points), max(value for _, value in points)
+    span, rise = (times[-1] - times[0]) or 1.0, (high - low) or 1.0
+    places = [
+        (left + (right - left) * (at - times[0]) / span, top + (height - top) * (high - value) / rise)
+        for at, (_, value) in zip(times, points, strict=True)
+    ]
+    rows = [_line("axis", 0, height + 6, 100, height + 6)]
+    rows += [_line("course", *one, *other) for one, other in pairwise(places)]
+    for (x, y), (when, value) in zip(places, points, strict=True):
+        told = _title(f"{_date(when)}: {grouped(value)}")
+        rows.append(Markup('<circle class="dot" cx="{:.2f}%" cy="{:.1f}" r="3">{}</circle>').format(x, y, told))
+    (first_at, first), (last_at, last) = points[0], points[-1]
+    rows.append(_text("tick", 0, height + 22, f"{_date(first_at)}: {grouped(first)}", "start"))
+    rows.append(_text("tick", 100, height + 22, f"{_date(last_at)}: {grouped(last)}", "end"))
+    described = f"From {grouped(first)} on {_date(first_at)} to {grouped(last)} on {_date(last_at)}"
+    return _svg(name, title, described, height + 28, rows)
+
+
+def _date(when: datetime) -> str:
+    utc = when.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y}"
 
 
 def _ticks(highest: float) -> list[float]:

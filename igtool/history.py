@@ -189,12 +189,18 @@ def as_of(lake: Lake, handle: str, moment: datetime) -> list[Row]:
 
 def close_to(lake: Lake, name: str) -> str:
     """The end of a message that ``name`` was not found: three handles that come close."""
-    close = lake.rows(
+    close = handles_close_to(lake, name)
+    return f"; close are: {', '.join(close)}" if close else "; the database is empty"
+
+
+def handles_close_to(lake: Lake, name: str, most: int = 3) -> list[str]:
+    """The handles that come closest to ``name``, the nearest first."""
+    rows = lake.rows(
         "select distinct handle, jaro_winkler_similarity(handle, ?) as likeness from accounts "
-        "where handle is not null order by likeness desc, handle limit 3",
-        (name,),
+        "where handle is not null order by likeness desc, handle limit ?",
+        (name, most),
     )
-    return f"; close are: {', '.join(row['handle'] for row in close)}" if close else "; the database is empty"
+    return [row["handle"] for row in rows]
 
 
 def _too_early(handle: str, moment: datetime, first: datetime | None) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from igtool.enrich import EnrichOptions, Summary
+    from igtool.erase import Forgotten
     from igtool.search.answer import SearchResult
     from igtool.search.filters import Filters
     from igtool.searching import Searcher
@@ -73,6 +74,15 @@ class Workspace:
         if trouble is not None:
             raise trouble
         return found
+
+    def forget(self, *names: str, platform: str | None = None, account_only: bool = False) -> Forgotten:
+        """Remove people (handles, account or creator ids) from everything; what went, by table.
+
+        Raises UsageError (nobody of that name), LockedError; see `igtool.erase.forget`.
+        """
+        from igtool.erase import Wish, forget
+
+        return forget(self.settings, Wish(names, platform, account_only))
 
     def search(
         self,
@@ -156,28 +166,55 @@ def about(lake: Lake, creator_id: str) -> dict[str, Any]:
     """One creator with accounts, niche, profile, numbers and newest items, each with its source."""
     (creator,) = lake.rows("from creators where creator_id = ?", (creator_id,))
     one = (creator_id,)
-    creator["accounts"] = lake.rows(
-        "select a.*, l.rule, l.evidence, r.source, r.endpoint as answer_path from creator_links l "
-        "join accounts a using (account_id) left join raw_responses r using (answer_id) "
-        "where l.creator_id = ? order by a.followers_count desc nulls last, account_id",
-        one,
+    links = {row["account_id"]: row for row in lake.rows(_LINKS, one)}
+    accounts = list(links)
+    # Constants let the lake pass over most files, and what is measured is measured over these accounts alone; a join
+    # would read every account.
+    marks = ", ".join("?" for _ in accounts) or "null"
+    rows = lake.rows(
+        "select a.*, r.source, r.endpoint as answer_path from accounts a left join raw_responses r using (answer_id) "
+        f"where a.account_id in ({marks}) order by a.followers_count desc nulls last, account_id",
+        accounts,
     )
+    creator["accounts"] = [row | links[row["account_id"]] for row in rows]
     creator["tags"] = lake.rows("from creator_tags where creator_id = ? order by category, tag", one)
     for table in ("niches", "profiles"):
         rows = lake.rows(f"from {quote(table)} where creator_id = ?", one)
         creator[table] = rows[0] if rows else None
-    accounts = [account["account_id"] for account in creator["accounts"]]
-    # The views measure every account before they let one through: here they are made over these accounts alone.
-    marks = ", ".join("?" for _ in accounts) or "null"
-    items = f"(select * from content_items where account_id in ({marks}))"
+    (measured,) = lake.rows(_measured(marks), 2 * accounts)
     snapshots = f"(select * from metric_snapshots where subject_id in ({marks}))"
-    creator["engagement"] = lake.rows(f"from ({engagement_rows_of(items)}) order by all", accounts)
-    creator["posting"] = lake.rows(f"from ({posting_rows_of(items)}) order by all", accounts)
-    creator["growth"] = lake.rows(f"from ({growth_windows_of(snapshots)}) order by all", accounts)
-    creator["newest_items"] = lake.rows(
-        "select c.content_id, c.type, c.published_at, c.title_or_caption, c.like_count, c.comment_count, "
-        "c.view_count, c.url from content_items c join creator_links l using (account_id) where l.creator_id = ? "
-        "order by c.published_at desc nulls last, content_id limit 5",
-        one,
-    )
-    return creator
+    growth = lake.rows(f"from ({growth_windows_of(snapshots)}) order by all", accounts)
+    return creator | {
+        "engagement": measured["engagement"] or [],
+        "posting": measured["posting"] or [],
+        "growth": growth,
+        "newest_items": measured["newest_items"] or [],
+    }
+
+
+_LINKS = """
+    select account_id, rule, evidence, confidence_score as link_confidence_score, decided_by
+    from creator_links where creator_id = ?
+"""
+
+
+def _measured(marks: str) -> str:
+    """SQL: engagement, posting and newest items of some accounts as lists; accounts and items are read once."""
+    return f"""
+        with accounts as materialized (
+            select account_id, platform, handle, followers_count from lake.accounts
+            where account_id in ({marks})
+        ),
+        content_items as materialized (
+            select account_id, content_id, platform, type, published_at, observed_at, title_or_caption, url,
+                   like_count, comment_count, view_count, play_count
+            from lake.content_items where account_id in ({marks})
+        ),
+        newest as (
+            select content_id, type, published_at, title_or_caption, like_count, comment_count, view_count, url
+            from content_items order by published_at desc nulls last, content_id limit 5
+        )
+        select (select list(e) from (from ({engagement_rows_of("content_items")}) order by all) e) as engagement,
+               (select list(p) from (from ({posting_rows_of("content_items")}) order by all) p) as posting,
+               (select list(n) from (from newest order by published_at desc nulls last, content_id) n) as newest_items
+    """

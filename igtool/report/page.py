@@ -59,7 +59,7 @@ def render(data: ReportData) -> str:
     environment.globals.update(
         safe_url=safe_url,
         host=_host,
-        tone=_tone,
+        tone=tone,
         reason=texts.reason,
         odd=texts.odd,
         rules=texts.RULES,
@@ -105,7 +105,7 @@ def _moment(moment: datetime) -> str:
     return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
 
 
-def _tone(name: str) -> int:
+def tone(name: str) -> int:
     """One of a few quiet background colours, always the same for a name."""
     return hashlib.sha256(name.encode("utf-8", "replace")).digest()[0] % _TONES
 

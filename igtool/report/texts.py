@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 REASONS = {
+    "forgotten": "It is about somebody who was forgotten (`igtool forget`) and is not stored. Nothing to do.",
     "no-handle": "The row names nobody, as the spacer rows of a spreadsheet do. If it should, fill in the handle.",
     "bad-handle": "The cell does not hold a user name or a profile address. Correct it in the list and run again.",
     "unsupported-platform": "The row is about a platform that igtool does not know.",
@@ -98,6 +99,7 @@ STATUSES = {
     "no_answer": "no answer stored",
     "waiting": "to be asked again later",
     "rejected": "row cannot be used",
+    "forgotten": "about somebody who was forgotten",
     "not_asked": "beyond the limit",
 }
 """Status of a row of the list, in the order in which the report shows them."""
@@ -136,7 +138,7 @@ COUNTRIES = {
 
 _SPELLED = {
     "youtube": "YouTube", "tikhub": "TikHub", "json": "JSON", "utf8": "UTF-8", "sql": "SQL", "id": "id",
-    "llm": "", "url": "address",
+    "llm": "", "url": "address", "diy": "DIY",
 }  # fmt: skip
 
 

@@ -9,51 +9,81 @@ from typing import Any
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
-from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from igtool import __version__
-from igtool.serve.api import conversations, creators, search, standing
-from igtool.serve.api.base import Services, as_json
+from igtool.serve.addresses import is_loopback
+from igtool.serve.api import conversations, creators, kept, reviews, search, sql, standing
+from igtool.serve.api.base import Services
+from igtool.serve.callers import Callers
+from igtool.serve.contract import described
 from igtool.serve.desk import Desk
 from igtool.serve.errors import answer_errors
 from igtool.serve.guarding import Guard, Limits
 from igtool.serve.metrics import Meter
+from igtool.serve.pages import compare, lists, login, own, review, static
+from igtool.serve.pages import conversations as conversations_page
+from igtool.serve.pages import creator as creator_page
+from igtool.serve.pages import search as search_page
+from igtool.serve.pages import status as status_page
+from igtool.serve.pages.refused import Families
 from igtool.serve.readers import Readers
+from igtool.serve.saying import Saying
 from igtool.serve.standing import WorkspaceStanding
 from igtool.serve.talking import talking
+from igtool.serve.trail import Trail
 from igtool.settings import Settings
 
 Part = Callable[[FastAPI], AbstractContextManager[Any]]
-ROUTERS: tuple[APIRouter, ...] = (standing.router, creators.router, search.router, conversations.router)
+PAGES: tuple[APIRouter, ...] = (
+    *(static.router, login.router, search_page.router, creator_page.router, compare.router, status_page.router),
+    *(own.router, lists.router, review.router, conversations_page.router),
+)
+"""Every family of pages; a new one is a file of ``pages/`` and a name here. What they refuse is told as a page."""
+ROUTERS: tuple[APIRouter, ...] = (
+    *(standing.router, creators.router, search.router),
+    *(kept.router, reviews.router, conversations.router, *PAGES),
+)
 """Every family of routes; a new one is a file of ``api/`` and a name here."""
 PARTS: tuple[Part, ...] = (talking,)
 """What runs while the server does, for routes that need more than `Services`."""
-THREADS_A_CORE, LEAST_THREADS = 2, 4
-"""Requests that are worked on side by side. More threads only wait for each other: of 8 clients that search among
-100,000 creators on two cores, 4 threads answer a fifth more in a second than 8."""
+THREADS_A_CORE, LEAST_THREADS = 2, 8
+"""Requests that are worked on side by side; of searches as many as there are cores (`igtool.serve.desk`), so that some
+threads are left for what is quick."""
 _ABOUT = """Creators of the user's own disk: lists, everything about one, ranked searches with reasons.
 
-Refusals are `{"error": …, "details": …}`. Without API keys the server answers on this machine only. What the data
+Refusals are `{"error": …, "details": …}`. Without tenants the server answers this machine only, and asks for no key;
+with tenants everything but /health and /ready needs an API key, and shows nobody what another one keeps. What the data
 may be used for is between its user and the platforms that it is from: their terms are the user's duty."""
 
 
 class Server:
     """The application and what it holds open. ``asgi`` is what a web server runs."""
 
-    def __init__(self, settings: Settings, routers: Sequence[APIRouter], parts: Sequence[Part], limits: Limits) -> None:
-        meter, readers = Meter(), Readers(settings)
-        self.services = Services(settings, readers, Desk(settings, readers, meter), meter)
+    def __init__(
+        self,
+        settings: Settings,
+        routers: Sequence[APIRouter],
+        parts: Sequence[Part],
+        limits: Limits,
+        *,
+        is_exposed: bool,
+    ) -> None:
+        meter, readers, saying = Meter(), Readers(settings), Saying(settings)
+        self.trail = Trail(settings)
+        self.callers = Callers(settings, self.trail, is_exposed=is_exposed)
+        self.services = Services(settings, readers, Desk(settings, readers, saying, meter), saying, meter)
         meter.registry.register(WorkspaceStanding(settings, readers, self.services.desk))
         self._parts = parts
         self._threads = max(LEAST_THREADS, THREADS_A_CORE * settings.processes)
         self.app = _application(self._lifespan)
         self.app.state.services = self.services
-        answer_errors(self.app, settings)
-        for router in routers:
+        self.app.state.callers = self.callers
+        families = Families(PAGES)
+        answer_errors(self.app, settings, families.shown)
+        for router in (*routers, sql.router) if settings.serve_sql else routers:
             self.app.include_router(router)
-        self.app.add_api_route("/", _home, include_in_schema=False)
-        self.asgi: ASGIApp = Guard(self.app, limits, meter)
+        self.asgi: ASGIApp = Guard(self.app, limits, meter, self.callers, families.shown)
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
@@ -61,7 +91,13 @@ class Server:
         with ExitStack() as stack:
             stack.callback(self.services.readers.close)
             stack.callback(self.services.desk.close)
+            stack.callback(self.services.saying.close)
+            self.services.saying.moved = self.services.desk.refresh
+            self.services.saying.start()
+            stack.callback(self.trail.close)
+            stack.callback(self.callers.close)
             self.services.desk.start()
+            self.trail.start()
             for part in self._parts:
                 stack.enter_context(part(app))
             yield
@@ -76,16 +112,18 @@ def create_server(
 ) -> Server:
     """A server over the workspace of ``settings``; there need not be a lake yet.
 
-    ``hosts``: names by which it may be asked besides loopback. ``parts`` are entered when it starts and left when it
+    ``hosts``: names by which it may be asked besides loopback and those of the settings; with any it answers nobody
+    without an API key. ``parts`` are entered when it starts and left when it
     stops, for what routes need besides `Services`.
     """
+    names = frozenset(host.strip("[]").lower() for host in (*hosts, *settings.serve_hosts))
     limits = Limits(
         requests_per_second=settings.serve_requests_per_second,
         timeout_s=settings.serve_timeout_s,
         max_body_bytes=int(settings.serve_max_body_mb * 1_000_000),
-        hosts=frozenset(host.strip("[]").lower() for host in hosts),
+        hosts=names,
     )
-    return Server(settings, routers, parts, limits)
+    return Server(settings, routers, parts, limits, is_exposed=not all(map(is_loopback, names)))
 
 
 def _application(lifespan: Any) -> FastAPI:
@@ -101,10 +139,10 @@ def _application(lifespan: Any) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         generate_unique_id_function=_operation_id,
     )
-    described = app.openapi
+    made = app.openapi
 
     def openapi() -> dict[str, Any]:
-        return _without_422(described())
+        return described(made())
 
     vars(app)["openapi"] = openapi
     return app
@@ -112,17 +150,3 @@ def _application(lifespan: Any) -> FastAPI:
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
-
-
-def _without_422(document: dict[str, Any]) -> dict[str, Any]:
-    """``document`` without the refusal that FastAPI describes and this server never sends."""
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            operation["responses"].pop("422", None)
-    for name in ("HTTPValidationError", "ValidationError"):
-        document.get("components", {}).get("schemas", {}).pop(name, None)
-    return document
-
-
-async def _home() -> Response:
-    return as_json({"name": "igtool", "version": __version__, "openapi": "/openapi.json", "health": "/health"})

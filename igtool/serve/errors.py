@@ -4,28 +4,31 @@
 
     UsageError            400 invalid_request        IntegrityError     503 damaged
     NotThere              404 not_found              LockedError        503 locked
+    Forbidden             403 forbidden
     validation            400 invalid_schema         StorageError       503 storage
     RateLimitedError      503 upstream_limited       ConfigError        503 configuration
     BudgetError           503 budget_reached         Unavailable        503 its own slug
     anything else         500 internal_error
 
-429 is ``{"error": "rate_limit_exceeded", "retry_after": seconds}``, with the header.
+429 is ``{"error": "rate_limit_exceeded", "retry_after": seconds}``, with the header. Pages say the same as HTML: see
+`igtool.serve.pages.refused`.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
+from starlette.types import Scope
 
 from igtool import errors
 from igtool.errors import IgtoolError
@@ -56,6 +59,10 @@ class NotThere(errors.UsageError):
     """What an address names does not exist: 404."""
 
 
+class Forbidden(errors.UsageError):
+    """Whoever asks may not do that: 403."""
+
+
 class Unavailable(IgtoolError):  # noqa: N818 - named for what a client meets
     """The server cannot answer now: 503 with ``slug``."""
 
@@ -66,32 +73,62 @@ class Unavailable(IgtoolError):  # noqa: N818 - named for what a client meets
         self.slug = slug
 
 
-def refusal(status: int, slug: str, details: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+class Refusal(JSONResponse):
+    """A refusal as programs get it; ``details`` is what to say of it to people."""
+
+    def __init__(self, status: int, body: Mapping[str, object], details: str, headers: Mapping[str, str]) -> None:
+        super().__init__(body, status, headers=dict(headers))
+        self.details = details
+        self.more_headers = headers
+
+
+Shown = Callable[[Scope, Refusal], Response]
+"""What makes of a refusal the response that fits the request: itself, or a page."""
+
+
+def as_it_is(_: Scope, refused: Refusal) -> Response:
+    """The refusal itself."""
+    return refused
+
+
+def refusal(status: int, slug: str, details: str, headers: Mapping[str, str] | None = None) -> Refusal:
     """The response of a refusal."""
     more = {"Retry-After": str(_RETRY_AFTER_S)} if status == 503 else {}
-    return JSONResponse({"error": slug, "details": details[:_LONGEST]}, status, headers={**more, **(headers or {})})
+    said = details[:_LONGEST]
+    return Refusal(status, {"error": slug, "details": said}, said, {**more, **(headers or {})})
 
 
-def too_many(retry_after_s: int) -> JSONResponse:
+def too_many(retry_after_s: int) -> Refusal:
     """The response to one request too many."""
     body = {"error": "rate_limit_exceeded", "retry_after": retry_after_s}
-    return JSONResponse(body, 429, headers={"Retry-After": str(retry_after_s)})
+    said = f"too many requests at once: ask again in {retry_after_s} s"
+    return Refusal(429, body, said, {"Retry-After": str(retry_after_s)})
 
 
-def answer_errors(app: FastAPI, settings: Settings) -> None:
-    """Let ``app`` answer every error as this module says."""
+def answer_errors(app: FastAPI, settings: Settings, shown: Shown = as_it_is) -> None:
+    """Let ``app`` answer every error as this module says, ``shown`` as fits the request."""
 
-    def of_ours(_: Request, error: Exception) -> JSONResponse:
-        status, slug = status_of(error)
-        if status == 500:
-            LOG.error("an error igtool did not expect, a bug: %s", error, exc_info=error)
-            return refusal(500, slug, "an error that igtool did not expect, a bug; the server's log tells more")
-        return refusal(status, slug, without_paths(str(error), settings))
+    def of_ours(request: Request, error: Exception) -> Response:
+        return shown(request.scope, _of_ours(settings, error))
+
+    def of_validation(request: Request, error: Exception) -> Response:
+        return shown(request.scope, _of_validation(error))
+
+    def of_http(request: Request, error: Exception) -> Response:
+        return shown(request.scope, _of_http(settings, request, error))
 
     app.add_exception_handler(IgtoolError, of_ours)
     app.add_exception_handler(Exception, of_ours)
-    app.add_exception_handler(RequestValidationError, _of_validation)
-    app.add_exception_handler(HTTPException, partial(_of_http, settings))
+    app.add_exception_handler(RequestValidationError, of_validation)
+    app.add_exception_handler(HTTPException, of_http)
+
+
+def _of_ours(settings: Settings, error: Exception) -> Refusal:
+    status, slug = status_of(error)
+    if status == 500:
+        LOG.error("an error igtool did not expect, a bug: %s", error, exc_info=error)
+        return refusal(500, slug, "an error that igtool did not expect, a bug; the server's log tells more")
+    return refusal(status, slug, without_paths(str(error), settings))
 
 
 def status_of(error: Exception) -> tuple[int, str]:
@@ -100,6 +137,8 @@ def status_of(error: Exception) -> tuple[int, str]:
         return 503, error.slug
     if isinstance(error, NotThere):
         return 404, "not_found"
+    if isinstance(error, Forbidden):
+        return 403, "forbidden"
     for kind, status, slug in _SLUGS:
         if isinstance(error, kind):
             return status, slug
@@ -114,15 +153,25 @@ def without_paths(text: str, settings: Settings) -> str:
     return _PATH.sub(r"\1", text)
 
 
-def _of_http(settings: Settings, _: Request, error: Exception) -> JSONResponse:
+def _of_http(settings: Settings, request: Request, error: Exception) -> Refusal:
     """Refusals of the framework, in our words where it has none of its own."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    if error.status_code == 405:
+        return refusal(405, *_HTTP[405], _methods_of(request, error.headers))
     said = without_paths(str(error.detail), settings)
     slug, details = _HTTP.get(error.status_code, ("too_large" if error.status_code == 413 else "refused", said))
     return refusal(error.status_code, slug, details, error.headers)
 
 
-def _of_validation(_: Request, error: Exception) -> JSONResponse:
+def _methods_of(request: Request, known: Mapping[str, str] | None) -> dict[str, str]:
+    """``Allow`` with every method of an address (RFC 9110, section 15.5.6): the framework names one route's alone."""
+    for path, operations in request.app.openapi()["paths"].items():
+        if compile_path(path)[0].match(request.scope["path"]):
+            return {"Allow": ", ".join(sorted(name.upper() for name in operations))}
+    return dict(known or {})
+
+
+def _of_validation(error: Exception) -> Refusal:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     return refusal(400, "invalid_schema", validation_details(error.errors()))
 

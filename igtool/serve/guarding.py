@@ -1,26 +1,27 @@
 """What stands before every route: who may ask, how much, how long; and headers that browsers obey.
 
-Without API keys the server is for this machine alone. A page of somebody else in the user's browser must not reach it:
-the Host header has to name this machine (a name that was made to lead here afterwards does not), and what changes
-anything has to come from a page of this server, or from no page.
+A page of somebody else in the user's browser must not reach it: the Host header has to name this machine, or a name
+that it was given (one that was made to lead here afterwards is neither), and what changes anything has to come from a
+page of this server, or from no page. Who asks is for `igtool.serve.callers` to tell.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from igtool.serve.errors import LOG, refusal, too_many
+from igtool.serve.addresses import Headers, address_of, headers_of, is_loopback, name_in
+from igtool.serve.callers import Callers
+from igtool.serve.errors import LOG, Refusal, Shown, as_it_is, refusal, too_many
 from igtool.serve.metrics import UNMATCHED, Meter
 
 HEADERS: Mapping[str, str] = {
@@ -52,24 +53,18 @@ class Limits:
     hosts: frozenset[str] = field(default_factory=frozenset)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is a name or an address of this machine that no other can reach."""
-    name = host.strip("[]").lower().rstrip(".")
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 class Guard:
-    """An ASGI application around another one; every request that it refuses is answered and counted here."""
+    """An ASGI application around another one; every request that it refuses is answered and counted here.
 
-    def __init__(self, app: ASGIApp, limits: Limits, meter: Meter) -> None:
+    ``shown`` makes of a refusal what fits the request.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits, meter: Meter, callers: Callers, shown: Shown = as_it_is) -> None:
         self._app = app
+        self._callers = callers
         self._limits = limits
         self._meter = meter
+        self._shown = shown
         self._buckets: dict[str, tuple[float, float]] = {}
         self._under_way = 0
         self._late: set[asyncio.Task[None]] = set()
@@ -81,11 +76,12 @@ class Guard:
                 await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        outbox = _Outbox(send)
+        outbox = _Outbox(send, scope)
         self._under_way += 1
         try:
             if (refused := self._refusal(scope)) is not None:
-                await refused(scope, receive, outbox)
+                shown = self._shown(scope, refused) if isinstance(refused, Refusal) else refused
+                await shown(scope, receive, outbox)
             else:
                 await self._answer(scope, receive, outbox)
         finally:
@@ -95,7 +91,7 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that goes no further."""
-        headers = _headers(scope)
+        headers = headers_of(scope)
         hosts = headers.get("host", [])
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
             return refusal(400, "invalid_host", "the Host header does not name this server: use the address it printed")
@@ -103,33 +99,32 @@ class Guard:
             return refusal(403, "foreign_origin", "a page of another origin may not send this request")
         if not _is_text(scope.get("raw_path") or scope["path"].encode(), scope["query_string"]):
             return refusal(400, "invalid_schema", "the address is not valid UTF-8, or holds NUL")
-        if (wait_s := self._wait_s(scope)) > 0:
+        who = self._callers.let_in(scope, headers)
+        if (wait_s := self._wait_s(scope, address_of(scope) if isinstance(who, Response) else who.name)) > 0:
             return too_many(max(1, round(wait_s + 0.5)))
+        if isinstance(who, Response):
+            return who
         if self._under_way > _MOST_AT_ONCE:
             return refusal(503, "busy", f"{_MOST_AT_ONCE} requests are under way: ask again in a few seconds")
         return None
 
     def _is_ours(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            return False
+        name = name_in(host)
         return is_loopback(name) or name in self._limits.hosts
 
-    def _wait_s(self, scope: Scope) -> float:
-        """0 where the address may ask now; else the seconds until it may."""
+    def _wait_s(self, scope: Scope, name: str) -> float:
+        """0 where ``name`` (a key, or an address) may ask now; else the seconds until it may."""
         if scope["path"] in OPEN:
             return 0.0
-        address = (scope.get("client") or ("",))[0]
         rate, now = self._limits.requests_per_second, time.monotonic()
         most = max(2 * rate, 1.0)
-        left, at = self._buckets.get(address, (most, now))
+        left, at = self._buckets.get(name, (most, now))
         left = min(most, left + (now - at) * rate)
-        if len(self._buckets) >= _MOST_ADDRESSES and address not in self._buckets:
+        if len(self._buckets) >= _MOST_ADDRESSES and name not in self._buckets:
             self._buckets.clear()  # as many addresses as that are one client who plays with them
         if left < 1:
             return (1 - left) / rate
-        self._buckets[address] = (left - 1, now)
+        self._buckets[name] = (left - 1, now)
         return 0.0
 
     async def _answer(self, scope: Scope, receive: Receive, outbox: _Outbox) -> None:
@@ -147,29 +142,32 @@ class Guard:
         self._late.add(task)
         task.add_done_callback(self._late.discard)
         heard, outbox.send = outbox.send, _nobody
-        late = _Outbox(heard)
+        late = _Outbox(heard, scope)
         detail = f"this took longer than {self._limits.timeout_s:g} s: ask for less, or again later"
-        await refusal(503, "timeout", detail)(scope, receive, late)
+        await self._shown(scope, refusal(503, "timeout", detail))(scope, receive, late)
         outbox.status = late.status
 
     async def _routes(self, scope: Scope, body: _Body, outbox: _Outbox) -> None:
-        if body.says_too_large(_headers(scope)):
+        if body.says_too_large(headers_of(scope)):
             await body.drain()
-            await refusal(413, "too_large", too_large(self._limits.max_body_bytes))(scope, body, outbox)
+            refused = refusal(413, "too_large", too_large(self._limits.max_body_bytes))
+            await self._shown(scope, refused)(scope, body, outbox)
             return
         try:
             await self._app(scope, body, outbox)
         except Exception:  # noqa: BLE001 - the handler of errors has answered 500, and it is raised again
             if not outbox.status:
                 LOG.exception("a request was not answered, a bug")
-                await refusal(500, "internal_error", "an error that igtool did not expect, a bug")(scope, body, outbox)
+                refused = refusal(500, "internal_error", "an error that igtool did not expect, a bug")
+                await self._shown(scope, refused)(scope, body, outbox)
 
 
 class _Outbox:
-    """``send`` with our headers; remembers the status, 0 before there is one."""
+    """``send`` with our headers and cookies; remembers the status, 0 before there is one."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, scope: Scope) -> None:
         self.send = send
+        self._scope = scope
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
@@ -179,6 +177,8 @@ class _Outbox:
             for name, value in HEADERS.items():
                 headers[name] = value
             headers.setdefault("Cache-Control", "no-store")
+            for text in self._scope.get("state", {}).get("set_cookies", ()):
+                headers.append("Set-Cookie", text)
         with suppress(OSError):  # the client is gone
             await self.send(message)
 
@@ -191,7 +191,7 @@ class _Body:
         self._most = most
         self._count = 0
 
-    def says_too_large(self, headers: Mapping[str, list[str]]) -> bool:
+    def says_too_large(self, headers: Headers) -> bool:
         return any(one.isdigit() and int(one[:20]) > self._most for one in headers.get("content-length", []))
 
     async def __call__(self) -> Message:
@@ -217,13 +217,6 @@ def too_large(most: int) -> str:
     return f"the body is too large: it may have {most:,} bytes"
 
 
-def _headers(scope: Scope) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, value in scope["headers"]:
-        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-    return found
-
-
 def _is_text(*parts: bytes) -> bool:
     """Whether the parts of an address are UTF-8 without NUL, at which DuckLake ends the texts of its queries."""
     try:
@@ -232,7 +225,7 @@ def _is_text(*parts: bytes) -> bool:
         return False
 
 
-def _is_from_here(headers: Mapping[str, list[str]], host: str) -> bool:
+def _is_from_here(headers: Headers, host: str) -> bool:
     """Whether a request that may change something comes from a page of this server, or from no page."""
     origins = headers.get("origin", [])
     if origins:

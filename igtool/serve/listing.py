@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import csv
 import hashlib
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from igtool.console import plain
 from igtool.errors import UsageError
 from igtool.lake import Lake
 from igtool.search.filters import PLATFORM_WORDS
@@ -48,6 +51,8 @@ SORTS: Mapping[str, tuple[str, bool]] = {
     "first_seen": ("coalesce(epoch_us(c.first_seen_at), 0)", False),
 }
 """Order to what it goes by, and whether the largest comes first; no value counts as the least."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet would work out."""
 _BESIDES = {"n": "niches", "p": "profiles"}
 _INTERESTS = (
     "list_transform(list_concat(coalesce(json_extract_string(p.user_style, '$.interests[*]'), []), "
@@ -57,19 +62,25 @@ _INTERESTS = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a list is narrowed to; of several values of one filter, one is enough (``match`` all: every interest)."""
+    """What a list is narrowed to; of several values of one filter, one is enough (``match`` all: every interest).
+
+    ``among``: ids of creators, None for all. A cursor goes on also when others are among them meanwhile.
+    """
 
     platform: str | None = None
     niche: tuple[str, ...] = ()
     style: tuple[str, ...] = ()
     interest: tuple[str, ...] = ()
     match: str = "any"
+    among: tuple[str, ...] | None = None
 
     def conditions(self) -> tuple[list[str], list[object]]:
         """SQL conditions and their values. Raises UsageError for a platform that there is not."""
         found: list[tuple[str, object]] = []
         if self.platform is not None:
             found.append(("list_contains(c.platforms, ?)", platform_of(self.platform)))
+        if self.among is not None:
+            found.append(("c.creator_id in (select unnest(?::varchar[]))", list(self.among)))
         if self.niche:
             niches = "list_has_any(list_append(coalesce(n.secondary_niches, []), n.primary_niche), ?::varchar[])"
             found.append((niches, [one.lower() for one in self.niche]))
@@ -122,6 +133,21 @@ def page(lake: Lake, wanted: Wanted, fields: Sequence[str], *, sort: str, limit:
     )
     by_id = {row.pop("_id"): row for row in rows}
     return Page([by_id[one] for one in ids if one in by_id], following)
+
+
+def csv_of(fields: Iterable[str], rows: Iterable[dict[str, Any]]) -> bytes:
+    """``rows`` as CSV in UTF-8."""
+    text, names = io.StringIO(), list(fields)
+    writer = csv.writer(text)
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_cell(plain(row[name])) for name in names])
+    return text.getvalue().encode("utf-8", "replace")
+
+
+def _cell(value: Any) -> Any:
+    said = ", ".join(str(one) for one in value) if isinstance(value, list) else value
+    return f"'{said}" if isinstance(said, str) and said.startswith(_FORMULA) else said
 
 
 def _from(expressions: Iterable[str]) -> str:
@@ -180,4 +206,5 @@ def _place(cursor: str, wanted: Wanted, sort: str) -> tuple[object, str]:
 
 
 def _list_of(wanted: Wanted, sort: str) -> str:
-    return hashlib.sha256(json.dumps([asdict(wanted), sort]).encode()).hexdigest()[:12]
+    told = {name: value for name, value in asdict(wanted).items() if name != "among"}
+    return hashlib.sha256(json.dumps([told, sort]).encode()).hexdigest()[:12]

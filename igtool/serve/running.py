@@ -6,6 +6,7 @@ import errno
 import logging
 import signal
 import socket
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
@@ -13,8 +14,10 @@ from typing import NoReturn
 import uvicorn
 
 from igtool.errors import Interrupted, StorageError, UsageError
+from igtool.journal import Journal
+from igtool.journal.tenants import TenantBook
+from igtool.serve.addresses import is_loopback
 from igtool.serve.app import Server, create_server
-from igtool.serve.guarding import is_loopback
 from igtool.settings import Settings
 
 _GRACE_S = 10
@@ -24,14 +27,10 @@ _GRACE_S = 10
 def serve(settings: Settings, host: str, port: int, ready: Callable[[str], None]) -> NoReturn:
     """Serve the workspace until Ctrl-C or SIGTERM; ``ready`` gets the address once requests are taken.
 
-    Raises UsageError (not a loopback address, a port in use), StorageError (a port for administrators), and at its end
-    Interrupted with the exit code of the signal.
+    Raises UsageError (for other machines without an API key, a port in use), StorageError (a port for administrators),
+    and at its end Interrupted with the exit code of the signal.
     """
-    if not is_loopback(host):
-        raise UsageError(
-            f"{host!r} is not an address of this machine alone, and there are no API keys yet that would keep others "
-            "out: serve on 127.0.0.1, and let others in through a tunnel of your own (ssh -L)"
-        )
+    _check_keys(settings, host)
     listening = _bound(host, port)
     shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.WARNING)
@@ -42,6 +41,20 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[str], None]
             signal.signal(number, _ended)
         running.run(sockets=[listening])
     raise Interrupted("the server stopped")
+
+
+def _check_keys(settings: Settings, host: str) -> None:
+    """Raises UsageError where other machines could ask and no key keeps anybody out."""
+    outside = [repr(name) for name in (host, *settings.serve_hosts) if not is_loopback(name)]
+    if not outside:
+        return
+    with Journal(settings.cache, writable=False) as journal:
+        if TenantBook(journal).has_live_key(time.time()):
+            return
+    raise UsageError(
+        f"{', '.join(outside)}: not of this machine alone, and there are no API keys that would keep others out: "
+        "`igtool tenant add NAME` makes one; or serve on 127.0.0.1 and make a tunnel of your own (ssh -L)"
+    )
 
 
 class Announced(uvicorn.Server):

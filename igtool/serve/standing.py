@@ -9,19 +9,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from igtool.clock import Clock
 from igtool.errors import IgtoolError
 from igtool.files import is_locked
 from igtool.journal import Journal
+from igtool.journal.conversations import MOVING, UNSURE, ConversationQueue
 from igtool.journal.ledger import Ledger
 from igtool.journal.models import ModelLedger
-from igtool.journal.queue import DEAD, LEASED, Queue
+from igtool.journal.queue import DEAD, DONE, LEASED, WAITING, Queue
 from igtool.lake import Lake
 from igtool.serve.desk import Desk
 from igtool.serve.errors import LOG
@@ -92,7 +94,18 @@ class WorkspaceStanding(Collector):
                     coverage[row["platform"], name.removesuffix("_score")] = share
         creators = {(): float(lake.value("select count(*) from creators"))}
         runs = lake.rows("select status, count(*) as runs from runs group by all")
+        slow = lake.rows(
+            "select provider, model, quantile_cont(latency_s, 0.5) as median, quantile_cont(latency_s, 0.95) as p95 "
+            "from llm_answers where answered_at >= ? and latency_s is not null group by all",
+            (self._clock.moment() - timedelta(seconds=_DAY_S),),
+        )
         return [
+            _gauge(
+                "llm_seconds_last_day",
+                "Seconds of answers of language models in 24 hours, of those that are in the tables.",
+                ("provider", "model", "quantile"),
+                _quantiles(slow, "provider", "model"),
+            ),
             _gauge("creators", "Creators.", (), creators),
             _gauge("accounts", "Accounts of a tier.", ("tier",), {(one.tier,): one.accounts for one in tiers}),
             _gauge(
@@ -118,6 +131,8 @@ class WorkspaceStanding(Collector):
             requests = Ledger(journal).usage(since)
             calls = ModelLedger(journal).usage(since)
             waiting = {(): float(Ledger(journal).answer_count())}
+            slow = Ledger(journal).seconds(since)
+            talks = ConversationQueue(journal).counts()
         by_source, by_call, cost = Counter[tuple[str, ...]](), Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
         for row in requests:
             by_source[row["source"], row["outcome"]] += row["requests"]
@@ -129,12 +144,20 @@ class WorkspaceStanding(Collector):
         for row in jobs:
             in_state[row["source"], row["kind"], row["state"]] += row["jobs"]
             dead[row["source"],] += row["jobs"] if row["state"] == DEAD else 0
+        dead["conversations",] += talks.get(DEAD, 0)
         busy = {(): float(sum(row["jobs"] for row in jobs if row["state"] == LEASED))}
         return [
             _gauge("queue_jobs", "Jobs of live sources.", ("source", "kind", "state"), in_state),
             _gauge("dead_letters", "Jobs that wait for a person.", ("source",), dead),
             _gauge("jobs_under_way", "Jobs that a worker has now.", (), busy),
             _gauge("answers_waiting", "Answers on their way from the journal into the tables.", (), waiting),
+            *self._of_conversations(talks),
+            _gauge(
+                "platform_seconds_last_day",
+                "Seconds of answers of platforms in 24 hours.",
+                ("source", "quantile"),
+                _quantiles(slow, "source"),
+            ),
             _gauge(
                 "platform_requests_last_day",
                 "Requests to platforms in 24 hours, by outcome.",
@@ -149,6 +172,41 @@ class WorkspaceStanding(Collector):
             ),
             _gauge("cost_usd_last_day", "US dollars spent in 24 hours.", ("source",), cost),
         ]
+
+    def _of_conversations(self, counts: Mapping[str, Any]) -> list[GaugeMetricFamily]:
+        states = {(state,): float(counts.get(state, 0)) for state in (WAITING, UNSURE, DONE, MOVING, DEAD)}
+        oldest = counts.get("oldest_waiting_at")
+        age_s = max(0.0, self._clock.now() - float(oldest)) if oldest is not None else 0.0
+        return [
+            _gauge("conversations", "Conversations of the journal by state.", ("state",), states),
+            _gauge("conversation_wait_seconds", "How long the oldest one has waited to be read.", (), {(): age_s}),
+        ]
+
+
+class WorkerStanding(Collector):
+    """How busy the threads are that read conversations: a busy second a second is all that one can do."""
+
+    def __init__(self, busy_s: Mapping[str, float]) -> None:
+        self._busy_s = busy_s
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        """Nothing: what there is shows when it is collected."""
+        return iter(())
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """The one counter."""
+        found = CounterMetricFamily("igtool_worker_busy_seconds", "Seconds of work.", labels=("thread",))
+        for name, seconds in self._busy_s.items():
+            found.add_metric([name], seconds)
+        yield found
+
+
+def _quantiles(rows: Sequence[Mapping[str, Any]], *names: str) -> dict[tuple[str, ...], float]:
+    return {
+        (*(str(row[name]) for name in names), quantile): float(row[column])
+        for row in rows
+        for quantile, column in (("0.5", "median"), ("0.95", "p95"))
+    }
 
 
 def _gauge(name: str, what: str, labels: tuple[str, ...], values: Mapping[Any, float]) -> GaugeMetricFamily:

@@ -7,20 +7,24 @@ from contextlib import contextmanager
 
 from fastapi import FastAPI
 
-from igtool.conversations.desk import Desk
+from igtool.conversations.reception import Reception
 from igtool.conversations.worker import Worker
 from igtool.serve.errors import LOG
+from igtool.serve.standing import WorkerStanding
 
 
 @contextmanager
 def talking(app: FastAPI) -> Iterator[None]:
-    """Accepts conversations at ``app.state.desk``, and reads them in threads of its own, while the block runs."""
-    with Desk(app.state.services.settings) as desk:
-        worker = Worker(desk.settings, desk.shelf, told=LOG.warning)
-        desk.arrived = worker.wake
-        app.state.desk = desk
+    """Accepts conversations at ``app.state.reception``, and reads them in threads of its own, while the block runs."""
+    with Reception(app.state.services.settings) as reception:
+        worker = Worker(reception.settings, reception.shelf, told=LOG.warning)
+        reception.arrived = worker.wake
+        app.state.reception = reception
+        standing = WorkerStanding(worker.figures.busy_s)
+        app.state.services.meter.registry.register(standing)
         worker.start()
         try:
             yield
         finally:
             worker.stop()
+            app.state.services.meter.registry.unregister(standing)

@@ -5,30 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from igtool.console import plain
+from igtool.journal.audit import Entry
+from igtool.search.answer import Query, SearchResult
+from igtool.serve.callers import Caller, Callers, who_of
 from igtool.serve.desk import Desk
 from igtool.serve.errors import no_such
 from igtool.serve.metrics import Meter
 from igtool.serve.readers import Readers
+from igtool.serve.saying import Saying
 from igtool.settings import Settings
 
 Part = TypeVar("Part")
+_MOST_SAID = 1_000
+"""Characters of a search in the audit log."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """What routes work with: readers of the lake, the desk that searches, and the counters."""
+    """What routes work with: readers of the lake, the desk that searches, what people say, and the counters."""
 
     settings: Settings
     readers: Readers
     desk: Desk
+    saying: Saying
     meter: Meter
 
 
@@ -36,6 +43,26 @@ def services_of(request: Request) -> Services:
     """The services of the server that took ``request``."""
     found: Services = request.app.state.services
     return found
+
+
+def search_for(request: Request, query: Query) -> SearchResult:
+    """The best creators for ``query`` of whoever sent ``request``; with tenants it is in the audit log.
+
+    Raises what `Desk.search` raises.
+    """
+    who = who_of(request)
+    result = services_of(request).desk.search(query, who.tenant_id)
+    callers: Callers = request.app.state.callers
+    if callers.has_tenants:
+        callers.trail.note(searched(who, query, result))
+    return result
+
+
+def searched(who: Caller, query: Query, result: SearchResult) -> Entry:
+    """What the audit log says of a search."""
+    said = {"query": result.query[:_MOST_SAID], "filters": result.filters.as_dict(), "count": len(result.results)}
+    said |= {"like": query.like[:_MOST_SAID]} if query.like is not None else {}
+    return Entry(who.tenant_id, who.actor, "search", plain(said))
 
 
 class Strict(BaseModel):
@@ -52,6 +79,14 @@ class Strict(BaseModel):
             if unknown is not None:
                 raise PydanticCustomError("unknown_field", "{said}", {"said": no_such("field", unknown, names)})
         return given
+
+
+def _whole(given: Any) -> Any:
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A number of a JSON document without a fraction, of which JSON Schema says that 5.0 is one."""
 
 
 class Refused(BaseModel):
@@ -81,7 +116,8 @@ _ALWAYS = (400, 500, 503)
 
 def documented(example: Any, *more: int, media: str = "application/json") -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of a route's answers: an example of the good one, and its refusals (``more`` besides)."""
-    found: dict[int | str, dict[str, Any]] = {200: {"content": {media: {"example": example}}}}
+    shape = {} if media == "application/json" else {"schema": {"type": "string"}}
+    found: dict[int | str, dict[str, Any]] = {200: {"content": {media: {**shape, "example": example}}}}
     for status in sorted({*_ALWAYS, *more}):
         error, details = _REFUSALS[status]
         shown = {"application/json": {"example": {"error": error, "details": details}}}
@@ -91,6 +127,18 @@ def documented(example: Any, *more: int, media: str = "application/json") -> dic
         "description": "rate_limit_exceeded",
         "content": {"application/json": {"example": {"error": "rate_limit_exceeded", "retry_after": 1}}},
     }
+    return found
+
+
+def guarded(*, is_change: bool) -> dict[str, dict[str, Any]]:
+    """What OpenAPI says of the refusals that may meet a request before its route (`igtool.serve.guarding`)."""
+    told = documented(None, *((403, 413) if is_change else ()))
+    del told[200]
+    found = {}
+    for status, one in told.items():
+        model = one.pop("model")
+        one["content"]["application/json"]["schema"] = {"$ref": f"#/components/schemas/{model.__name__}"}
+        found[str(status)] = one
     return found
 
 

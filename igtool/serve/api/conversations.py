@@ -1,6 +1,6 @@
 """Conversations over HTTP: accepted, told of, deleted. The shapes are those of the first version, to the letter.
 
-`install` puts the routes into an app. What they need of it is in ``app.state``: ``desk``, a `Desk`. Who asks is in
+`install` puts the routes into an app. What they need of it is ``app.state.reception``, a `Reception`. Who asks is in
 ``request.state``, if the app tells keys apart: ``tenant_id``, and ``caller``, the name under which requests are
 counted; else everybody is the tenant ``local`` and counted by address.
 """
@@ -14,9 +14,21 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from igtool.conversations.checking import MOST_AUTHOR, MOST_KEY, MOST_TEXT, InvalidSchema, KeyConflict, decoded_body
-from igtool.conversations.desk import Desk, Document, error_body, limit_body, missing_body
+from igtool.conversations.checking import (
+    KEY,
+    MOST_AUTHOR,
+    MOST_KEY,
+    MOST_TEXT,
+    SOMETHING,
+    InvalidSchema,
+    KeyConflict,
+    decoded_body,
+)
+from igtool.conversations.intake import QueueFull
+from igtool.conversations.reception import Document, Reception, error_body, full_body, limit_body, missing_body
+from igtool.journal.audit import Entry
 from igtool.notes import LOCAL
+from igtool.serve.callers import who_of
 
 MOST_LINES = 1_000
 """Conversations of one bulk request."""
@@ -90,9 +102,11 @@ _SAYS = _object(
     }
 )
 _ERROR = _object({"error": _TEXT, "details": _TEXT})
-_LIMIT = _object({"error": _TEXT, "retry_after": {"type": "integer", "minimum": 1}})
+_AFTER = {"type": "integer", "minimum": 1}
+_LIMIT = _object({"error": _TEXT, "retry_after": _AFTER})
+_FULL = _object({"error": _TEXT, "details": _TEXT, "retry_after": _AFTER})
 _CONVERSATION = _object(
-    {"text": {"type": "string", "minLength": 1, "maxLength": MOST_TEXT, "pattern": r"\S"}},
+    {"text": {"type": "string", "minLength": 1, "maxLength": MOST_TEXT, "pattern": SOMETHING}},
     author={"type": ["string", "null"], "maxLength": MOST_AUTHOR},
     timestamp={"type": ["string", "null"], "format": "date-time"},
     raw_data={"type": ["object", "null"]},
@@ -113,7 +127,7 @@ def _parameter(name: str, schema: dict[str, Any], words: str, **more: Any) -> di
 
 _KEY = _parameter(
     "Idempotency-Key",
-    {"type": "string", "maxLength": MOST_KEY},
+    {"type": "string", "minLength": 1, "maxLength": MOST_KEY, "pattern": KEY},
     "Sent again with the same conversation it gives the same answer again",
     **{"in": "header"},
 )
@@ -128,8 +142,12 @@ def _responses(code: int, answer: dict[str, Any], *refusals: int) -> dict[int | 
             "The key was used for something else", _ERROR, error_body(KeyConflict("Idempotency-Key was used"))
         ),
         429: _answer("Too many requests", _LIMIT, limit_body(1)),
+        503: _answer(
+            "Too many conversations wait to be analysed", _FULL, full_body(QueueFull("send this again later"))
+        ),
     }
-    known[429]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
+    for status in (429, 503):
+        known[status]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
     return {code: answer, **{kind: known[kind] for kind in refusals}}
 
 
@@ -159,12 +177,36 @@ _FOUND = _object(
     }
 )
 
+_CLUSTER = _object({"cluster": _TEXT, "count": _COUNT, "sentiment_score": _SCORE})
+_HOUR = _object(
+    {
+        "hour": _TIME,
+        "count": _COUNT,
+        "sentiment_score": _SCORE,
+        "sentiments": _object(dict.fromkeys(("positive", "negative", "neutral"), _COUNT)),
+        "clusters": {"type": "array", "items": _CLUSTER},
+    }
+)
+_BY_HOUR = _object(
+    {
+        "trends": {"type": "array", "items": _HOUR},
+        "metadata": _object({"total_count": _COUNT, "start_time": _TIME, "end_time": _TIME}),
+    }
+)
+_LINE = {
+    "anyOf": [
+        _object({"line": _COUNT, "conversation_id": _TEXT, "is_new": {"type": "boolean"}}),
+        _object({"line": _COUNT, "error": _TEXT, "details": _TEXT}),
+    ]
+}
+_LINES = _object({"status": _TEXT, "accepted": _COUNT, "refused": _COUNT, "results": {"type": "array", "items": _LINE}})
+
 router = APIRouter(prefix="/api/v1", tags=["conversations"])
 
 
-def install(app: FastAPI, desk: Desk) -> None:
-    """Put the routes into ``app``; ``desk`` stays the caller's to close."""
-    app.state.desk = desk
+def install(app: FastAPI, reception: Reception) -> None:
+    """Put the routes into ``app``; ``reception`` stays the caller's to close."""
+    app.state.reception = reception
     app.include_router(router)
 
 
@@ -173,7 +215,7 @@ def install(app: FastAPI, desk: Desk) -> None:
     status_code=202,
     summary="Accept a conversation",
     responses=_responses(
-        202, _answer("Accepted: it survives", _object(dict.fromkeys(_ACCEPTED, _TEXT)), _ACCEPTED), 400, 409, 429
+        202, _answer("Accepted: it survives", _object(dict.fromkeys(_ACCEPTED, _TEXT)), _ACCEPTED), 400, 409, 429, 503
     ),
     openapi_extra={"parameters": [_KEY], **_body("application/json", _CONVERSATION, _GIVEN)},
 )
@@ -181,8 +223,8 @@ async def accept(request: Request) -> JSONResponse:
     """A conversation is on disk when this answers, and analysed soon after."""
     key = request.headers.get("idempotency-key")
 
-    def take(desk: Desk, tenant: str, body: bytes) -> Document:
-        return desk.accept(decoded_body(body), key=key, tenant_id=tenant)
+    def take(reception: Reception, tenant: str, body: bytes) -> Document:
+        return reception.accept(decoded_body(body), key=key, tenant_id=tenant)
 
     return await _answered(request, 202, take)
 
@@ -191,14 +233,14 @@ async def accept(request: Request) -> JSONResponse:
     "/conversations/bulk",
     status_code=202,
     summary="Accept many conversations",
-    responses=_responses(202, _answer("What became of each line", {"type": "object"}, _BULK), 400, 429),
+    responses=_responses(202, _answer("What became of each line", _LINES, _BULK), 400, 429, 503),
     openapi_extra=_body("application/x-ndjson", _TEXT, '{"text": "On hold again", "idempotency_key": "tweet-1"}\n{}'),
 )
 async def accept_lines(request: Request) -> JSONResponse:
     """JSON lines, at most 1,000, each a conversation that may have an ``idempotency_key`` besides."""
 
-    def take(desk: Desk, tenant: str, body: bytes) -> Document:
-        return desk.accept_lines(_lines(body), tenant_id=tenant)
+    def take(reception: Reception, tenant: str, body: bytes) -> Document:
+        return reception.accept_lines(_lines(body), tenant_id=tenant)
 
     return await _answered(request, 202, take)
 
@@ -220,8 +262,8 @@ async def status(request: Request) -> JSONResponse:
     """Whether it was analysed yet, and what it says."""
     conversation_id = request.path_params["conversation_id"]
 
-    def look(desk: Desk, tenant: str, _: bytes) -> Document | None:
-        return desk.status(conversation_id, tenant_id=tenant)
+    def look(reception: Reception, tenant: str, _: bytes) -> Document | None:
+        return reception.status(conversation_id, tenant_id=tenant)
 
     return await _answered(request, 200, look, missing_body(conversation_id))
 
@@ -236,10 +278,14 @@ async def delete(request: Request) -> JSONResponse:
     """With everything that was made of it; nobody is shown it from now on."""
     conversation_id = request.path_params["conversation_id"]
 
-    def take(desk: Desk, tenant: str, _: bytes) -> Document | None:
-        return desk.delete(conversation_id, tenant_id=tenant)
+    def take(reception: Reception, tenant: str, _: bytes) -> Document | None:
+        return reception.delete(conversation_id, tenant_id=tenant)
 
-    return await _answered(request, 200, take, missing_body(conversation_id))
+    answer = await _answered(request, 200, take, missing_body(conversation_id))
+    if answer.status_code == 200 and hasattr(request.app.state, "callers"):
+        who, detail = who_of(request), {"conversation_id": conversation_id}
+        request.app.state.callers.trail.note(Entry(who.tenant_id, who.actor, "conversation.delete", detail))
+    return answer
 
 
 @router.get(
@@ -251,8 +297,8 @@ async def delete(request: Request) -> JSONResponse:
 async def insights(request: Request) -> JSONResponse:
     """The newest insights of a time, both ends included; ``total_count`` counts those beyond the limit too."""
 
-    def look(desk: Desk, tenant: str, _: bytes) -> Document:
-        return desk.insights(_parameters(request), tenant_id=tenant)
+    def look(reception: Reception, tenant: str, _: bytes) -> Document:
+        return reception.insights(_parameters(request), tenant_id=tenant)
 
     return await _answered(request, 200, look)
 
@@ -260,35 +306,37 @@ async def insights(request: Request) -> JSONResponse:
 @router.get(
     "/insights/trends",
     summary="Conversations by hour and cluster",
-    responses=_responses(200, _answer("Hours that have conversations", {"type": "object"}, _TRENDS), 400, 429),
+    responses=_responses(200, _answer("Hours that have conversations", _BY_HOUR, _TRENDS), 400, 429),
     openapi_extra={"parameters": _TIMES},
 )
 async def trends(request: Request) -> JSONResponse:
     """How many conversations an hour, of which sentiment, and about what; at most 31 days."""
 
-    def look(desk: Desk, tenant: str, _: bytes) -> Document:
-        return desk.trends(_parameters(request), tenant_id=tenant)
+    def look(reception: Reception, tenant: str, _: bytes) -> Document:
+        return reception.trends(_parameters(request), tenant_id=tenant)
 
     return await _answered(request, 200, look)
 
 
 async def _answered(
-    request: Request, code: int, do: Callable[[Desk, str, bytes], Document | None], missing: Document | None = None
+    request: Request, code: int, do: Callable[[Reception, str, bytes], Document | None], missing: Document | None = None
 ) -> JSONResponse:
     """What ``do`` gives, unless the client comes too often (its body is not read then) or what it gave does not fit."""
-    desk: Desk = request.app.state.desk
+    reception: Reception = request.app.state.reception
     address = request.client.host if request.client is not None else ""
-    retry_after = desk.throttle.refused(str(getattr(request.state, "caller", address)))
+    retry_after = reception.throttle.refused(str(getattr(request.state, "caller", address)))
     if retry_after is not None:
         return JSONResponse(limit_body(retry_after), 429, {"Retry-After": str(retry_after)})
     tenant = str(getattr(request.state, "tenant_id", LOCAL))
     body = await request.body() if request.method == "POST" else b""
     try:
-        found = await run_in_threadpool(do, desk, tenant, body)
+        found = await run_in_threadpool(do, reception, tenant, body)
     except InvalidSchema as error:
         return JSONResponse(error_body(error), 400)
     except KeyConflict as error:
         return JSONResponse(error_body(error), 409)
+    except QueueFull as error:
+        return JSONResponse(full_body(error), 503, {"Retry-After": str(error.retry_after)})
     return JSONResponse(missing, 404) if found is None else JSONResponse(found, code)
 
 

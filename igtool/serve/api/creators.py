@@ -17,6 +17,7 @@ from igtool.history import close_to
 from igtool.lake import Lake
 from igtool.notes import creators_named
 from igtool.serve.api.base import Strict, as_json, documented, services_of, several
+from igtool.serve.callers import Caller, shown_to, who_of
 from igtool.serve.errors import NotThere
 from igtool.serve.listing import COLUMNS, Page, Wanted, fields_of, page, platform_of
 from igtool.workspace import about
@@ -162,11 +163,23 @@ _CHOICES = {
         }
     ],
 }
-_UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "nothing changed since the answer with this ETag"}}
+_ETAG = {"ETag": {"schema": {"type": "string"}, "description": "for If-None-Match; another one after every commit"}}
+_UNCHANGED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "nothing changed since the answer with this ETag", "headers": _ETAG}
+}
+
+
+def _kept(example: Any, *more: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of answers that have an ETag."""
+    found = {**documented(example, *more), **_UNCHANGED}
+    found[200]["headers"] = _ETAG
+    return found
+
+
 _IfNoneMatch = Annotated[str | None, Header(description="ETag of an earlier answer")]
 
 
-@router.get("/api/creators/list", response_model=Creators, responses={**documented(_LISTED), **_UNCHANGED})
+@router.get("/api/creators/list", response_model=Creators, responses=_kept(_LISTED))
 def list_creators(
     request: Request, asked: Annotated[ListAsked, Query()], if_none_match: _IfNoneMatch = None
 ) -> Response:
@@ -175,7 +188,7 @@ def list_creators(
     return _listed(request, asked, wanted, LISTED, if_none_match)
 
 
-@router.get("/api/style/creators", response_model=Creators, responses={**documented(_STYLED), **_UNCHANGED})
+@router.get("/api/style/creators", response_model=Creators, responses=_kept(_STYLED))
 def style_creators(
     request: Request, asked: Annotated[StyleAsked, Query()], if_none_match: _IfNoneMatch = None
 ) -> Response:
@@ -186,10 +199,10 @@ def style_creators(
 
 
 def _listed(request: Request, asked: Paged, wanted: Wanted, default: tuple[str, ...], known: str | None) -> Response:
-    fields = fields_of(several(asked.fields), default)
+    fields, who = fields_of(several(asked.fields), default), who_of(request)
 
     def ask(lake: Lake) -> tuple[str, Page | None]:
-        tag = _tag(lake, asdict(wanted), fields, asked.sort, asked.limit, asked.cursor)
+        tag = _tag(lake, who, asdict(wanted), fields, asked.sort, asked.limit, asked.cursor)
         if _is_known(tag, known):
             return tag, None
         return tag, page(lake, wanted, fields, sort=asked.sort, limit=asked.limit, cursor=asked.cursor)
@@ -205,10 +218,10 @@ def _listed(request: Request, asked: Paged, wanted: Wanted, default: tuple[str, 
     "/api/creators/{username}",
     response_model=CreatorDocument,
     responses={
-        **documented(_CREATOR, 404),
-        **_UNCHANGED,
+        **_kept(_CREATOR, 404),
         300: {
             "model": Choices,
+            "headers": _ETAG,
             "description": "several creators have the handle",
             "content": {"application/json": {"example": _CHOICES}},
         },
@@ -222,26 +235,29 @@ def creator(
 ) -> Response:
     """Everything about the creator that owns a handle, each value with its source."""
     on = platform_of(platform) if platform is not None else None
+    who = who_of(request)
 
     def ask(lake: Lake) -> tuple[str, Any, int]:
-        tag = _tag(lake, username, on)
+        tag = _tag(lake, who, username, on)
         if _is_known(tag, if_none_match):
             return tag, None, 304
-        found = _named(lake, username, on)
+        found = named(lake, username, on)
         if len(found) > 1:
-            return tag, _choices(lake, username, found), 300
-        return tag, about(lake, found[0]), 200
+            return tag, choices(lake, username, found), 300
+        return tag, shown_to(who, about(lake, found[0])), 200
 
     tag, document, status = services_of(request).readers.read(ask)
     return _unchanged(tag) if status == 304 else as_json(document, status, _cached(tag))
 
 
-def _named(lake: Lake, username: str, platform: str | None) -> list[str]:
+def named(lake: Lake, username: str, platform: str | None) -> list[str]:
     """Ids of the creators that a handle or id means, on ``platform`` if one is named. Raises NotThere."""
     try:
         found = creators_named(lake, username)
     except UsageError as error:
         raise NotThere(str(error)) from error
+    if platform is None and len(found) == 1:
+        return found
     name = username.strip().removeprefix("@").lower()
     rows = lake.rows(
         "select distinct l.creator_id, a.handle from creator_links l join accounts a using (account_id) "
@@ -256,7 +272,8 @@ def _named(lake: Lake, username: str, platform: str | None) -> list[str]:
     return chosen
 
 
-def _choices(lake: Lake, username: str, found: list[str]) -> dict[str, Any]:
+def choices(lake: Lake, username: str, found: list[str]) -> dict[str, Any]:
+    """The document that offers the creators ``found``, who all have the handle."""
     rows = lake.rows(
         "select creator_id, name, platforms, total_followers_count as followers_count, "
         "'/api/creators/' || creator_id as href from creators where creator_id in (select unnest(?::varchar[])) "
@@ -267,9 +284,9 @@ def _choices(lake: Lake, username: str, found: list[str]) -> dict[str, Any]:
     return {"error": "multiple_choices", "details": said, "choices": rows}
 
 
-def _tag(lake: Lake, *asked: object) -> str:
-    """The ETag of what is asked, which is another one after every commit."""
-    text = repr((__version__, lake.lake_id, lake.snapshot, asked))
+def _tag(lake: Lake, who: Caller, *asked: object) -> str:
+    """The ETag of what a tenant asked, which is another one after every commit."""
+    text = repr((__version__, lake.lake_id, lake.snapshot, who.tenant_id, sorted(who.rights), asked))
     return f'"{hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]}"'
 
 
@@ -280,7 +297,7 @@ def _is_known(tag: str, known: str | None) -> bool:
 
 
 def _cached(tag: str) -> dict[str, str]:
-    return {"ETag": tag, "Cache-Control": "private, no-cache"}
+    return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, X-API-Key, Cookie"}
 
 
 def _unchanged(tag: str) -> Response:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from igtool.search import answer
 from igtool.search.filters import Filters, make_filters
-from igtool.serve.api.base import Strict, as_json, documented, services_of, several
+from igtool.serve.api.base import Strict, Whole, as_json, documented, search_for, several
 
 router = APIRouter(tags=["search"])
 
@@ -27,18 +27,18 @@ class Narrowed(Strict):
     platform: Word | None = Field(None, description="instagram or youtube; counts are then those of accounts there")
     followers: Word | None = Field(None, description="a range: 10k..500k, 10k.. or ..500k")
     min_followers: Number = Field(None, description="instead of a range", examples=["10k"])
-    max_followers: Number = Field(None, examples=[500000])
+    max_followers: Number = Field(None, description="instead of a range", examples=[500000])
     niche: Words = Field([], description="primary or secondary niche; several, or with commas: one is enough")
     style: Words = Field([], description="content style")
     language: Words = Field([], description="ISO 639-1 code or name")
     country: Words = Field([], description="ISO 3166-1 code or name")
     activity: Word | None = Field(None, description="active, slowing or dormant, by the newest item")
     engagement: Word | None = Field(None, description="a range: 2%..8%")
-    min_engagement: Number = Field(None, examples=["2%"])
-    max_engagement: Number = None
+    min_engagement: Number = Field(None, description="instead of a range", examples=["2%"])
+    max_engagement: Number = Field(None, description="instead of a range")
     growth: Word | None = Field(None, description="followers won in 30 days, a range: 5%.. or ..0%")
-    min_growth: Number = Field(None, examples=[0.05])
-    max_growth: Number = None
+    min_growth: Number = Field(None, description="instead of a range", examples=[0.05])
+    max_growth: Number = Field(None, description="instead of a range")
     verified: bool = Field(False, description="only verified accounts")
     tags: Words = Field([], description="category:tag", examples=[["hair:blonde"]])
     match: Word = Field("all", description="all or any of the tags")
@@ -69,11 +69,29 @@ class Asked(Narrowed):
     literal: bool = Field(False, description="take the query as words only")
 
 
+class AskedDocument(Asked):
+    """A search as a JSON document, in which numbers are numbers: an address has texts alone."""
+
+    model_config = ConfigDict(strict=True)
+
+    limit: Whole = Field(10, ge=1, le=1000, description="results at most")
+
+
+_EITHER: list[Any] = [
+    {"required": [one], "properties": {one: {"type": "string"}, other: {"type": "null"}}}
+    for one, other in (("creator", "text"), ("text", "creator"))
+]
+
+
 class SimilarAsked(Narrowed):
     """What results are to be like: a creator or a text."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"creator": "@imogensaltmarch", "limit": 5}]})
+    model_config = ConfigDict(
+        strict=True,
+        json_schema_extra={"examples": [{"creator": "@imogensaltmarch", "limit": 5}], "oneOf": _EITHER},
+    )
 
+    limit: Whole = Field(10, ge=1, le=1000, description="results at most")
     creator: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(None, description="a handle")
     text: Annotated[str, Field(min_length=1, max_length=2_000)] | None = Field(None, description="a text")
 
@@ -156,13 +174,13 @@ _DOCUMENT: dict[str, Any] = {
 @router.get("/api/v1/search", response_model=SearchDocument, responses=documented(_DOCUMENT))
 def search(request: Request, asked: Annotated[Asked, Query()]) -> Response:
     """Creators ranked for a text and filters, with parts, reasons and the age of the data."""
-    return _found(request, asked, asked.query, asked.like, literal=asked.literal)
+    return found_by(request, asked)
 
 
 @router.post("/api/v1/search", response_model=SearchDocument, responses=documented(_DOCUMENT, 403, 413))
-def search_by_document(request: Request, asked: Asked) -> Response:
+def search_by_document(request: Request, asked: AskedDocument) -> Response:
     """The same, asked by a JSON document."""
-    return _found(request, asked, asked.query, asked.like, literal=asked.literal)
+    return found_by(request, asked)
 
 
 @router.post("/api/v1/search/similar", response_model=SearchDocument, responses=documented(_DOCUMENT, 403, 413))
@@ -172,7 +190,11 @@ def search_similar(request: Request, asked: SimilarAsked) -> Response:
     return _found(request, asked, "", like, literal=True)
 
 
+def found_by(request: Request, asked: Asked) -> Response:
+    """What a search finds."""
+    return _found(request, asked, asked.query, asked.like, literal=asked.literal)
+
+
 def _found(request: Request, asked: Narrowed, text: str, like: str | None, *, literal: bool) -> Response:
     query = answer.Query(text, asked.filters(), asked.limit, literal=literal, like=like, sort=asked.sort)
-    result = services_of(request).desk.search(query)
-    return as_json(result.document(explain=asked.explain))
+    return as_json(search_for(request, query).document(explain=asked.explain))
