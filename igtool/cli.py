@@ -9,12 +9,16 @@ from typing import Any
 import rich_click as click
 
 from igtool.commands import asking as _asking  # noqa: F401 - registers its commands
+from igtool.commands import audit as _audit  # noqa: F401 - registers its commands
+from igtool.commands import backup as _backup  # noqa: F401 - registers its commands
 from igtool.commands import consent as _consent  # noqa: F401 - registers its commands
 from igtool.commands import drift as _drift  # noqa: F401 - registers its command
 from igtool.commands import export as _export  # noqa: F401 - registers its command
+from igtool.commands import forget as _forget  # noqa: F401 - registers its command
 from igtool.commands import health as _health  # noqa: F401 - registers its commands
 from igtool.commands import insights as _insights  # noqa: F401 - registers its commands
 from igtool.commands import link as _link  # noqa: F401 - registers its commands
+from igtool.commands import mcp as _mcp  # noqa: F401 - registers its command
 from igtool.commands import models as _models  # noqa: F401 - registers its commands
 from igtool.commands import notes as _notes  # noqa: F401 - registers its commands
 from igtool.commands import review as _review  # noqa: F401 - registers its commands
@@ -22,6 +26,7 @@ from igtool.commands import schedule as _schedule  # noqa: F401 - registers its 
 from igtool.commands import search as _search  # noqa: F401 - registers its command
 from igtool.commands import serve as _serve  # noqa: F401 - registers its command
 from igtool.commands import tags as _tags  # noqa: F401 - registers its commands
+from igtool.commands import tenants as _tenants  # noqa: F401 - registers its commands
 from igtool.commands import towers as _towers  # noqa: F401 - registers its commands
 from igtool.commands import tune as _tune  # noqa: F401 - registers its command
 from igtool.commands.asking import MODEL, MONEY, PICTURES, model_settings, print_tally

@@ -27,6 +27,7 @@ from igtool.pictures.fetching import PictureFetcher
 from igtool.pictures.gathering import PictureDesk
 from igtool.pictures.store import PictureStore
 from igtool.progress import Progress
+from igtool.retention import snapshot_days
 from igtool.runner import Runner
 from igtool.search.log import store_searches
 from igtool.settings import Settings
@@ -190,6 +191,7 @@ def open_session(settings: Settings, command: str, stopping: Callable[[], bool])
         Journal(settings.cache, writable=True) as journal,
         Lake(settings.data, writable=True, offline=settings.offline, on_files=journal.record_lake_files) as lake,
     ):
+        lake.snapshot_days = snapshot_days(settings.retention)
         progress = Progress(settings.data / "progress.json", run_id)
 
         def encoder() -> Encoder:

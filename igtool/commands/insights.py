@@ -15,8 +15,8 @@ from igtool.commands.live import with_options
 from igtool.console import print_json, print_rows, say
 
 if TYPE_CHECKING:
-    from igtool.conversations.desk import Desk
     from igtool.conversations.ingest import Ingested
+    from igtool.conversations.reception import Reception
     from igtool.errors import IgtoolError
     from igtool.settings import Settings
 
@@ -61,8 +61,8 @@ def ingest_command(
     Customer Support on Twitter is known by its header. What was taken is not taken twice: the same command goes on
     where it stopped.
     """
-    from igtool.conversations.desk import Desk
     from igtool.conversations.ingest import ingest, to_journal, to_server
+    from igtool.conversations.reception import Reception
     from igtool.conversations.sending import Sender
     from igtool.errors import FinishedWithRejects
 
@@ -76,11 +76,11 @@ def ingest_command(
             sender = stack.enter_context(closing(Sender(url, settings, stopping=stop)))
             done += [ingest(path, chosen, to_server(sender), stop) for path in files]
         else:
-            desk = stack.enter_context(Desk(settings))
-            done += [ingest(path, chosen, to_journal(desk, path.name), stop) for path in files]
+            reception = stack.enter_context(Reception(settings))
+            done += [ingest(path, chosen, to_journal(reception, path.name), stop) for path in files]
             if not no_analyze:
-                analysed, trouble = _read(settings, desk, stop)
-            left = _left(desk)
+                analysed, trouble = _read(settings, reception, stop)
+            left = _left(reception)
     _print_ingested(done, analysed, left, as_json=as_json)
     if trouble is not None:
         raise trouble
@@ -101,12 +101,12 @@ def _columns(given: tuple[str, ...]) -> dict[str, str]:
     return chosen
 
 
-def _read(settings: Settings, desk: Desk, stop: Stop) -> tuple[int, IgtoolError | None]:
+def _read(settings: Settings, reception: Reception, stop: Stop) -> tuple[int, IgtoolError | None]:
     """Read what was accepted; how many those were, and why not all of them, if so."""
     from igtool.conversations.worker import Worker
     from igtool.errors import Interrupted
 
-    worker = Worker(settings, desk.shelf, told=say)
+    worker = Worker(settings, reception.shelf, told=say)
     worker.finish_all(stop, lambda left: say(f"{left} left to read") if left and left % 1024 < 64 else None)
     if stop():
         raise Interrupted("stopped; everything that was accepted and read is stored, and the same command goes on")
@@ -115,8 +115,8 @@ def _read(settings: Settings, desk: Desk, stop: Stop) -> tuple[int, IgtoolError 
     return worker.figures.analysed, next(iter(worker.troubles.values()), None)
 
 
-def _left(desk: Desk) -> int:
-    counts = desk.counts()
+def _left(reception: Reception) -> int:
+    counts = reception.counts()
     return int(counts.get("waiting", 0) + counts.get("unsure", 0))
 
 
@@ -145,13 +145,13 @@ def _print_ingested(done: list[Ingested], analysed: int, left: int, *, as_json: 
 @click.pass_context
 def list_command(context: click.Context, /, as_json: bool, **given: Any) -> None:
     """The newest insights, those on their way into the tables too."""
-    from igtool.conversations.desk import Desk
+    from igtool.conversations.reception import Reception
 
     asked = {"start_time": given["start"] or _FIRST, "end_time": given["end"] or _LAST, "limit": str(given["limit"])}
     asked |= {"sentiment": given["sentiment"]} if given["sentiment"] else {}
     asked |= {"min_confidence": f"{given['min_confidence']:f}"} if given["min_confidence"] is not None else {}
-    with Desk(workspace_of(context).settings) as desk:
-        found = desk.insights(asked)
+    with Reception(workspace_of(context).settings) as reception:
+        found = reception.insights(asked)
     rows = [{**one, **one["grok_analysis"]} for one in found["insights"]]
     for row in rows:
         del row["grok_analysis"]

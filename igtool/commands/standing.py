@@ -37,6 +37,8 @@ def print_status(settings: Settings, *, as_json: bool) -> None:
         say(f"spent on them: {sum(row['cost_usd'] for row in state['language_models']):.4f} US dollars")
     if state["tags"]:
         say(f"{in_words(state['tags'])}: `igtool review`")
+    if state["forgetting"]:
+        say(f"{state['forgetting']} people are not wholly forgotten yet: `igtool forget --resume` finishes it")
     _print_live(state)
 
 
