@@ -322,12 +322,12 @@ ENCODER = Cheap()
 
 def quick(patch: pytest.MonkeyPatch) -> None:
     """Let commands in this process wait for nothing: no real encoder, no pauses, one thread for a few rows."""
-    real = Lake._connect
+    real = Lake.reconnect
 
-    def connect(self: Lake, offline: bool) -> None:
-        real(self, offline)
+    def reconnect(self: Lake) -> None:
+        real(self)
         self._connection.execute("set threads = 1")
 
-    patch.setattr(Lake, "_connect", connect)
+    patch.setattr(Lake, "reconnect", reconnect)
     patch.setattr(registry, "encoder", lambda *_: ENCODER)
     patch.setattr(opening, "Asker", partial(Asker, clock=Ticking()))

@@ -185,6 +185,7 @@ def test_rejects_say_file_and_reason(example: Path) -> None:
     assert all(row["line"] for row in rows if row["stage"] == "list")
 
 
+@pytest.mark.slow
 def test_fill_appends_columns_and_keeps_the_form_of_the_file(tiny: Path) -> None:
     """Delimiter, quotes and line ends stay; formulas that we write are made harmless; the user's cells stay."""
     result = run(
@@ -214,6 +215,7 @@ def test_dry_run_writes_nothing(tiny: Path) -> None:
     assert not (tiny / "data").exists()
 
 
+@pytest.mark.slow
 def test_without_a_source_only_stored_answers_are_used_and_it_says_so(tiny: Path) -> None:
     """The second run fills the list from what the first one stored."""
     run("--workspace", tiny, "import", tiny / "dumps")
@@ -287,6 +289,7 @@ def test_bad_questions_are_refused(example: Path, case: str) -> None:
     assert words in result.stderr
 
 
+@pytest.mark.slow
 def test_the_log_names_every_committed_batch(tiny: Path) -> None:
     """--verbose says it on stderr, --log-file keeps it, and a file that cannot be written is exit 9."""
     base = ["--workspace", tiny, "enrich", tiny / "list.csv", "--source", tiny / "dumps"]
@@ -369,6 +372,7 @@ def test_force_builds_the_index_again(example: Path) -> None:
     assert run("--workspace", example, "search", "food").exit_code == 0
 
 
+@pytest.mark.slow
 def test_doctor_notices_a_damaged_index(tiny: Path) -> None:
     """It reads what the index is made of, and says how to mend it."""
     run("--workspace", tiny, "enrich", tiny / "list.csv", "--source", tiny / "dumps")

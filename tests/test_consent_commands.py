@@ -94,6 +94,7 @@ def grant(run: Run, *more: str) -> Any:
     return run("grant", "anna.invented", "--category", "build", "--adult", "--evidence", "e-mail of 3 May", *more)
 
 
+@pytest.mark.slow
 def test_a_consent_is_written_down_listed_and_taken_back(run: Run, folder: Path) -> None:
     """From the grant to the revocation, with evidence and times, and nothing derived is left in any file."""
     document = grant(run, "--category", "age_band", "--granted-at", YESTERDAY)
@@ -129,6 +130,7 @@ def test_a_revocation_leaves_no_byte_in_the_workspace(run: Run, folder: Path) ->
     assert (found.exit_code, creator in found.stdout) == (0, True)
 
 
+@pytest.mark.slow
 def test_a_merge_by_hand_suspends_the_consent_at_once(run: Run, folder: Path) -> None:
     """Pinned together with an account that nobody spoke for, nothing derived is left; the list says why."""
     grant(run)
@@ -143,6 +145,7 @@ def test_a_merge_by_hand_suspends_the_consent_at_once(run: Run, folder: Path) ->
     assert {row["state"] for row in run("list", "anna.invented")["rows"]} == {"stands"}
 
 
+@pytest.mark.slow
 def test_a_file_of_consents_is_taken_once_and_never_brings_back_what_was_revoked(
     run: Run, call: Callable[..., Result], folder: Path
 ) -> None:

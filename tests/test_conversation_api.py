@@ -20,7 +20,8 @@ from fastapi.responses import JSONResponse
 from live_runs import JumpingClock
 
 from igtool.cli import main
-from igtool.conversations.desk import Desk
+from igtool.conversations.intake import FULL_S, Room
+from igtool.conversations.reception import Reception
 from igtool.conversations.sending import Sender
 from igtool.conversations.worker import Worker
 from igtool.errors import ConfigError, RateLimitedError, UsageError
@@ -36,10 +37,10 @@ DAY = "start_time=2026-01-05T00:00:00Z&end_time=2026-01-06T00:00:00Z"
 
 @dataclass
 class Served:
-    """A running server, its desk, and what it is told to answer instead (status, Retry-After), if anything."""
+    """A running server, its reception, and what it is told to answer instead (status, Retry-After), if anything."""
 
     port: int
-    desk: Desk
+    reception: Reception
     workspace: Path
     instead: list[tuple[int, str]]
 
@@ -71,9 +72,9 @@ def served(tmp_path_factory: pytest.TempPathFactory, empty_lake: Path) -> Iterat
     """The routes alone in an app, on loopback."""
     workspace = tmp_path_factory.mktemp("served")
     shutil.copytree(empty_lake, workspace / "data")
-    with Desk(load(workspace)) as desk:
+    with Reception(load(workspace)) as reception:
         app, instead = FastAPI(), []
-        conversations.install(app, desk)
+        conversations.install(app, reception)
 
         @app.middleware("http")
         async def scripted(request: Request, call_next: Any) -> Any:
@@ -88,7 +89,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, empty_lake: Path) -> Iterat
         thread.start()
         while not server.started:
             time.sleep(0.005)
-        yield Served(server.servers[0].sockets[0].getsockname()[1], desk, workspace, instead)
+        yield Served(server.servers[0].sockets[0].getsockname()[1], reception, workspace, instead)
         server.should_exit = True
         thread.join()
 
@@ -96,7 +97,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, empty_lake: Path) -> Iterat
 @pytest.fixture(autouse=True)
 def _no_limit(served: Served) -> None:
     """Tests do not slow each other down."""
-    served.desk.throttle = Throttle(100_000)
+    served.reception.throttle = Throttle(100_000)
     served.instead.clear()
 
 
@@ -113,7 +114,7 @@ def test_a_conversation_from_beginning_to_end(served: Served) -> None:
         == accepted
     )
     assert served.ask("GET", f"/api/v1/conversations/{one}")[1]["status"] == "accepted"
-    Worker(served.desk.settings, served.desk.shelf).finish_all()
+    Worker(served.reception.settings, served.reception.shelf).finish_all()
     standing = served.ask("GET", f"/api/v1/conversations/{one}")[1]
     (found,) = served.ask("GET", f"/api/v1/insights?{DAY}&sentiment=negative&limit=1000")[1]["insights"]
     assert found == {"conversation_id": one, "timestamp": WHEN, "text": BAD, "grok_analysis": standing["grok_analysis"]}
@@ -138,6 +139,7 @@ def test_a_conversation_from_beginning_to_end(served: Served) -> None:
         (b"\xff\xfe", "The body is not JSON: JSON is malformed: invalid character (byte 0)"),
         (b'{"text": "\xff"}', None),
         (b'{"text": NaN}', None),
+        (b'{"text": "\\u001c \\u0085\\ufeff"}', "Field text must not be empty"),
         (b"[" * 100_000, None),
     ],
 )
@@ -180,14 +182,37 @@ def test_a_key_for_something_else_and_a_bad_key(served: Served) -> None:
 
 def test_who_comes_too_often_is_told_when_to_come_again(served: Served) -> None:
     """429 with the documented body and header, for that caller alone; nothing of it is stored."""
-    served.desk.throttle = Throttle(2, 3.0)
-    total = served.desk.counts()["total"]["accepted"]
+    served.reception.throttle = Throttle(2, 3.0)
+    total = served.reception.counts()["total"]["accepted"]
     answers = [served.ask("POST", "/api/v1/conversations", {"text": "x"}, X_Caller="a") for _ in range(3)]
     assert [status for status, _, _ in answers] == [202, 202, 429]
     assert answers[2][1] == {"error": "rate_limit_exceeded", "retry_after": 3}
     assert answers[2][2]["retry-after"] == "3"
     assert served.ask("GET", "/api/v1/conversations/conv_x", X_Caller="b")[0] == 404
-    assert served.desk.counts()["total"]["accepted"] == total + 2
+    assert served.reception.counts()["total"]["accepted"] == total + 2
+
+
+def test_too_many_that_wait_are_not_joined_by_more(served: Served) -> None:
+    """503 with the documented body and header, one or many, nothing of it stored; until what waits was analysed."""
+    served.reception.throttle = Throttle(100_000)
+    Worker(served.reception.settings, served.reception.shelf).finish_all()
+    served.reception.room = Room(served.reception.settings.cache, 2)
+    before = served.reception.counts()["total"]["accepted"]
+    lines = b"\n".join(json.dumps({"text": f"{BAD} {number}"}).encode() for number in range(3))
+    answers = [served.ask("POST", "/api/v1/conversations/bulk", lines)]
+    answers += [served.ask("POST", "/api/v1/conversations", {"text": BAD}) for _ in range(3)]
+    assert [status for status, _, _ in answers] == [503, 202, 202, 503]
+    for _, document, headers in (answers[0], answers[3]):
+        assert (document["error"], document["retry_after"], headers["retry-after"]) == (
+            "queue_full",
+            FULL_S,
+            f"{FULL_S}",
+        )
+    assert served.reception.counts()["total"]["accepted"] == before + 2
+    Worker(served.reception.settings, served.reception.shelf).finish_all()
+    served.reception.room = Room(served.reception.settings.cache, 2)
+    assert served.ask("POST", "/api/v1/conversations", {"text": BAD})[0] == 202
+    served.reception.room = Room(served.reception.settings.cache, 1_000_000)
 
 
 def test_every_route_has_examples_that_fit(served: Served) -> None:
@@ -223,7 +248,7 @@ def test_a_server_that_asks_to_wait_is_waited_for(served: Served) -> None:
     """As long as it says after 429, longer and longer where it fails; then everything is sent."""
     served.instead.extend([(429, "7"), (503, ""), (429, ""), (500, "")])
     clock = JumpingClock()
-    sender = Sender(served.url, served.desk.settings, clock)
+    sender = Sender(served.url, served.reception.settings, clock)
     (result,) = sender.send([({"text": "x"}, "waited")])
     sender.close()
     assert result["is_new"]
@@ -245,7 +270,7 @@ def test_a_server_that_does_not_take_them(
 ) -> None:
     """Each way of not answering ends with its exit code; what may pass is tried again before."""
     served.instead.extend(instead)
-    sender = Sender(served.url, served.desk.settings, JumpingClock())
+    sender = Sender(served.url, served.reception.settings, JumpingClock())
     with pytest.raises(error):
         sender.send([({"text": "x"}, "k")])
     sender.close()

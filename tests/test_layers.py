@@ -16,7 +16,6 @@ ORDER = (
         "text",
         "counts",
         "vocabulary",
-        "lake_errors",
         "clock",
         "pacing",
         "throttle",
@@ -24,10 +23,21 @@ ORDER = (
         "weights",
     ),
     ("pooling", "views", "lake_sql", "genres", "engagement", "posting", "facts"),
-    ("arrow", "files", "gguf", "packed_e5", "unigram", "extensions", "language", "model_entries", "graph_model"),
+    (
+        "arrow",
+        "files",
+        "retention",
+        "gguf",
+        "packed_e5",
+        "unigram",
+        "extensions",
+        "language",
+        "model_entries",
+        "graph_model",
+    ),
     ("journal", "settings", "registry", "lists", "progress", "http"),
     ("models", "model_headers", "model_packages", "model_files", "inference"),
-    ("lake_tables", "lake", "lake_portable"),
+    ("lake_errors", "lake_tables", "lake_migrations", "lake_files", "lake", "lake_portable", "lake_sandbox"),
     (
         "platforms",
         "identity",
@@ -45,12 +55,26 @@ ORDER = (
     ),
     ("pictures", "tower_export"),
     ("stages",),
-    ("workers", "search", "charts", "asking"),
-    ("runner", "settling", "outbox"),
+    ("workers", "search", "charts", "asking", "changes", "forgotten"),
+    ("runner", "settling", "auditing", "outbox"),
     ("embedded",),
-    ("session", "history", "notes", "consent", "reviews", "importing", "export", "fill", "report", "health"),
-    ("pipeline", "rebuild", "watchlist", "fetching", "given_pictures", "given_style"),
-    ("enrich", "schedule", "outlay", "conversations", "searching", "linking"),
+    (
+        "session",
+        "history",
+        "notes",
+        "tenants",
+        "consent",
+        "reviews",
+        "importing",
+        "export",
+        "fill",
+        "report",
+        "health",
+        "guarded_sql",
+    ),
+    ("pipeline", "rebuild", "disposal", "watchlist", "fetching", "given_pictures", "given_style"),
+    ("integrity", "backups"),
+    ("enrich", "schedule", "outlay", "conversations", "searching", "linking", "erase"),
     ("workspace", "shown_prompts", "tuning"),
     ("console", "serve", "commands", "cli"),
 )
@@ -106,7 +130,10 @@ def test_stages_and_plugins_do_not_import_each_other() -> None:
 
 def test_only_the_lake_and_the_journal_touch_their_stores() -> None:
     """DuckDB's data files and the journal's SQLite file each have one owner."""
-    owners = {"duckdb": {"lake", "lake_errors", "lake_portable", "extensions", "health"}, "sqlite3": {"journal"}}
+    owners = {
+        "duckdb": {"lake", "lake_files", "lake_errors", "lake_portable", "lake_sandbox", "extensions", "health"},
+        "sqlite3": {"journal"},
+    }
     for path in ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):

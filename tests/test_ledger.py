@@ -306,3 +306,16 @@ def test_what_a_dead_process_asked_fills_the_window_from_when_that_is_noticed(le
     found = attempt(ledger, NOW + 61, policy)
     assert isinstance(found, Wait)
     assert found.decision.at == NOW + 110
+
+
+def test_how_long_answers_took(ledger: Ledger) -> None:
+    """Half and 95 in 100, by source; a clock that went back counts as no time, and what is pruned counts no more."""
+    for number in range(20):
+        at = NOW + 100 * number
+        finish(ledger, granted(attempt(ledger, at, FREE)), at + number, FREE)
+    finish(ledger, granted(attempt(ledger, NOW + 5_000, FREE)), NOW + 4_000, FREE)
+    (found,) = ledger.seconds(NOW)
+    assert found == {"source": "web", "median": 9.0, "p95": 18.0}
+    assert ledger.seconds(NOW + 10_000) == []
+    ledger.prune(NOW + 10_000)
+    assert ledger._journal.read("select count(*) from request_times") == [(0,)]

@@ -77,6 +77,7 @@ def test_resume_by_handle(desk: Desk) -> None:
     assert desk.asked() == ["anna_one", "bert_two", "emil_five", "carla_three"]
 
 
+@pytest.mark.slow
 def test_choosing_who_is_asked(desk: Desk) -> None:
     """--only-new, --force-handle, --force and --retry-failed each ask for those that they name."""
     assert desk.run(*FETCH, "anna_one", "missing_two").exit_code == 0
@@ -244,6 +245,7 @@ def test_stopped_and_gone_on_with(desk: Desk, number: signal.Signals, code: int)
     assert len(desk.rows("from accounts")) == 40
 
 
+@pytest.mark.slow
 def test_without_a_terminal(desk: Desk) -> None:
     """Under cron and nohup, without input, terminal, home or colours: code 0, one document, no control codes."""
     environment = {"PATH": os.defpath, "LC_ALL": "C"}

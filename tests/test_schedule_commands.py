@@ -53,6 +53,7 @@ def watch(desk: Desk, *handles: str) -> None:
         session.lake.merge("watchlist", rows)
 
 
+@pytest.mark.slow
 def test_a_cycle(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is due by priority, channels together by id, backfill last and bounded; then nothing is due any more."""
     monkeypatch.setattr(YouTube, "policy", HURRIED)

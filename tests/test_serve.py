@@ -247,7 +247,7 @@ def test_the_contract_holds(served: Serving) -> None:
     assert all(part.split('"')[0] in names for part in text.split("#/components/schemas/")[1:])
     assert "422" not in text
     operations = [one for path in document["paths"].values() for one in path.values()]
-    assert len({one["operationId"] for one in operations}) == len(operations) == 15
+    assert len({one["operationId"] for one in operations}) == len(operations)
     for one in operations:
         status = next(status for status in one["responses"] if status.startswith("2"))
         good = next(iter(one["responses"][status]["content"].values()))
@@ -256,16 +256,14 @@ def test_the_contract_holds(served: Serving) -> None:
         assert one["summary"]
         assert one["description"]
     models: dict[str, Any] = {
-        "list": Creators,
-        "style": Creators,
-        "search": SearchDocument,
-        "{username}": CreatorDocument,
+        "/api/creators/list": Creators,
+        "/api/style/creators": Creators,
+        "/api/v1/search": SearchDocument,
+        "/api/creators/{username}": CreatorDocument,
     }
-    for path, found in document["paths"].items():
-        for end, model in models.items():
-            if end in path:
-                for operation in found.values():
-                    model.model_validate(operation["responses"]["200"]["content"]["application/json"]["example"])
+    for path, model in models.items():
+        for operation in document["paths"][path].values():
+            model.model_validate(operation["responses"]["200"]["content"]["application/json"]["example"])
 
 
 def test_answers_are_what_the_contract_says(served: Serving) -> None:

@@ -103,6 +103,7 @@ def speak(session: Session, account: str) -> None:
         session.lake.merge("media", [{"media_id": "folder:a", "account_id": account}])
 
 
+@pytest.mark.slow
 def test_consent_and_pictures_of_a_stand_in_are_the_accounts(session: Session) -> None:
     """Who agreed under a handle has agreed when the id of that account is learnt."""
     run(session, graph(0), stages=[Resolve()])

@@ -13,6 +13,7 @@ from igtool.errors import UsageError
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_open_gives_the_main_job_and_every_look_at_its_result(tmp_path: Path) -> None:
     """enrich, show, search, sql and table over two invented creators."""
     workspace = igtool.open(tmp_path)
