@@ -7,7 +7,7 @@ OUTPUT ?=
 ARGS ?=
 KILLS ?= 50
 
-.PHONY: setup enrich demo model vision export test test-slow check bench bench-quick bench-fetch bench-normalize fuzz torture serve doctor clean
+.PHONY: setup enrich demo model vision export test test-slow check bench bench-quick bench-fetch bench-normalize fuzz fuzz-api corruption torture serve doctor clean
 
 setup: .venv/ready
 
@@ -82,6 +82,15 @@ bench-normalize: .venv/ready-dev
 fuzz: .venv/ready-dev
 	$(BIN)/python -m benchmarks.fuzz_shapes $(ARGS)
 
+# 20,000 requests and more, made from the description of the API, over every route of a server: half an hour; the tests
+# do a short form.
+fuzz-api: .venv/ready-dev
+	$(BIN)/python -m benchmarks.api_fuzz $(ARGS)
+
+# 10,000 changes of single files, each of which `igtool verify` must name unless nothing differs: an hour.
+corruption: .venv/ready-dev
+	$(BIN)/python -m benchmarks.corruption $(ARGS)
+
 # Kills the main job, a fetch, a run that asks a language model, the work on pictures, and processes that accept and
 # read conversations, at random moments; each time the tables come out as in an undisturbed run.
 torture: .venv/ready-dev
@@ -91,6 +100,7 @@ torture: .venv/ready-dev
 	$(BIN)/python -m benchmarks.llm_torture --kills $(KILLS) --batch
 	$(BIN)/python -m benchmarks.picture_torture --kills $(KILLS)
 	$(BIN)/python -m benchmarks.conversation_torture --kills $(KILLS)
+	$(BIN)/python -m benchmarks.serve_torture --kills $(KILLS)
 
 # The JSON API on this machine, until Ctrl-C: docs/server.md.
 serve: .venv/ready
