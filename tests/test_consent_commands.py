@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -116,6 +117,7 @@ def test_a_consent_is_written_down_listed_and_taken_back(run: Run, folder: Path)
     assert run("list", "cleo.invented")["rows"] == []
 
 
+@pytest.mark.slow
 def test_a_revocation_leaves_no_byte_in_the_workspace(run: Run, folder: Path) -> None:
     """Tables, older versions of them, catalog, journal, exports and index: no file holds what was inferred."""
     grant(run)
@@ -264,17 +266,30 @@ def test_doctor_names_a_vocabulary_that_does_not_load(folder: Path) -> None:
     assert "[mood]: about must be one of" in vocabulary()["detail"]
 
 
+_READS = """
+import sqlite3, sys
+reader = sqlite3.connect(sys.argv[1])
+reader.execute("begin")
+reader.execute("select count(*) from ducklake_snapshot").fetchall()
+print("reading", flush=True)
+sys.stdin.read()
+"""
+
+
 @pytest.mark.slow
 def test_a_reader_that_keeps_bytes_alive_is_told(call: Callable[..., Result], run: Run, folder: Path) -> None:
     """The tables are clean, files may not be: the exit code says to run the command again, and then they are."""
     grant(run)
     creator = fill(folder)
-    with sqlite3.connect(folder / "data" / "catalog.sqlite") as reader:
-        reader.execute("begin")
-        reader.execute("select count(*) from ducklake_snapshot").fetchall()
+    with subprocess.Popen(
+        [sys.executable, "-c", _READS, str(folder / "data" / "catalog.sqlite")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as reader:
+        assert reader.stdout is not None
+        reader.stdout.readline()
         result = call("revoke", "anna.invented", "--category", "build", "--yes")
-        reader.rollback()
-    reader.close()
+        reader.communicate()
     assert (result.exit_code, "run the same command again" in result.stderr) == (7, True)
     assert held(folder, creator, "build") == set()
     assert run("revoke", "anna.invented", "--category", "build", "--yes")["is_clean"]

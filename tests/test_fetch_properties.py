@@ -107,6 +107,7 @@ def check_pace(world: World, source: str) -> None:
 
 @small
 @given(script=scripts, pages=post_pages, latency=st.sampled_from([0.0, 0.5, 30.0]), seed=seeds)
+@pytest.mark.slow
 def test_whatever_happens_every_account_ends_once(
     script: list[Deed], pages: dict[str, PostsPage], latency: float, seed: int
 ) -> None:
@@ -119,6 +120,7 @@ def test_whatever_happens_every_account_ends_once(
 
 @small
 @given(script=scripts, pages=post_pages, latency=st.sampled_from([0.5, 30.0]), seed=seeds)
+@pytest.mark.slow
 def test_a_second_source_takes_over_and_nothing_is_asked_twice(
     script: list[Deed], pages: dict[str, PostsPage], latency: float, seed: int
 ) -> None:

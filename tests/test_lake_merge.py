@@ -160,6 +160,7 @@ def read(rows: list[Row]) -> list[Row]:
 @given(
     given_batches=batches(STATES, ("account_id", "answer_id", "is_profile", "observed_at")), is_committed=st.booleans()
 )
+@pytest.mark.slow
 def test_accounts_are_made_of_their_states(shared: Lake, given_batches: list[list[Row]], is_committed: bool) -> None:
     """Each column is what the newest answer that tells it says, whatever order states are merged in."""
     expected = accounts_of(given_batches)
@@ -195,6 +196,7 @@ def test_what_the_newest_answer_leaves_open_is_not_taken_from_an_older_one(lake:
 
 @EXAMPLES
 @given(states=batches(STATES, ("account_id", "answer_id")), gone=st.lists(ANSWERS, max_size=2))
+@pytest.mark.slow
 def test_accounts_forget_what_a_deleted_answer_told(shared: Lake, states: list[list[Row]], gone: list[str]) -> None:
     """After deleting by answer, accounts are as if those answers had never come."""
     with undone(shared):

@@ -149,6 +149,7 @@ def test_answers_of_a_terminal_are_decisions(folder: Path) -> None:
         assert session.lake.value("select verdict from link_decisions") == "apart"
 
 
+@pytest.mark.slow
 def test_what_a_rule_merged_can_be_undone(run: Run, call: Callable[..., Result]) -> None:
     """A merge by rule is taken back by a decision that says so."""
     run("split", "facebook:lone")
@@ -186,6 +187,7 @@ def test_bad_input_is_said_and_changes_nothing(
     assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
 
 
+@pytest.mark.slow
 def test_undoing_twice_and_deciding_twice_are_said(run: Run, call: Callable[..., Result]) -> None:
     """Neither is done silently again; an undo is not undone, and a pin against a decision names it."""
     log_id = run("pin", "facebook:lone", "other.person")["log_id"]

@@ -77,6 +77,7 @@ def test_error_bodies_are_no_items(lake: Lake, journal: Journal, tmp_path: Path)
     assert lake.value("select count(*) from metric_snapshots") == 2
 
 
+@pytest.mark.slow
 def test_a_stand_in_is_no_second_creator(lake: Lake, journal: Journal, tmp_path: Path) -> None:
     """An account known by handle and later by id is one creator with the newest count, linked across platforms."""
     channel = {"kind": "youtube#channelListResponse"}

