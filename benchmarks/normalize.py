@@ -114,7 +114,8 @@ def run(name: str, cores: int, raw: Raw, options: Options) -> dict[str, Any]:
 
 def rows(workspace: Path) -> dict[str, int]:
     """How many rows the tables have, and how many answers were rejected."""
-    from igtool.lake import Lake, quote
+    from igtool.lake import Lake
+    from igtool.lake_sql import quote
 
     with Lake(workspace / "data", writable=False) as lake:
         return {table: lake.value(f"select count(*) from {quote(table)}") for table in (*TABLES, "rejects")}
