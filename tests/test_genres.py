@@ -6,6 +6,7 @@ import csv
 import hashlib
 import unicodedata
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,11 @@ def test_splitting_twice_changes_nothing(names: list[str]) -> None:
 @example(["TV", "Shows"])
 @example(["DIY", "TV Host"])
 def test_glued_names_come_back(names: list[str]) -> None:
-    """Glued names come back, or where two of them are a longer name, fewer that are all known (TV, Shows: TV Shows)."""
+    """Glued names come back, or where two of them are a longer name, fewer that are all known (TV, Shows: TV Shows).
+
+    Where capitals meet capitals (TV, DJs: TVDJs) nothing tells where a name ends.
+    """
+    assume(not any(one[-1].isupper() and other[:2].isupper() for one, other in pairwise(names)))
     found = split_genres("".join(names))
     assert found.unknown == ()
     assert plain(found.names) == plain(names) or len(found.names) < len(names)
