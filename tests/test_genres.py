@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REALDATA, needs_realdata
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from igtool.errors import ConfigError
