@@ -76,6 +76,8 @@ def creators_named(lake: Lake, handle: str) -> list[str]:
     Raises UsageError, with handles that come close, if there is none.
     """
     name = handle.strip().removeprefix("@").lower()
+    if "\0" in name:  # DuckLake writes values into the SQL of its catalog, where NUL ends the text
+        raise UsageError(f"there is no creator {handle[:60]!r}")
     found = [row["creator_id"] for row in lake.rows(_NAMED, (name, name, name, name))]
     if not found:
         raise UsageError(f"there is no creator {handle!r}{history.close_to(lake, name)}")

@@ -192,6 +192,7 @@ def test_a_list_as_csv_holds_no_formulas(served: Serving, place: Path) -> None:
     ("method", "path", "body", "status", "said"),
     [
         ("POST", "lists/l", {"add": ["nobody"]}, 404, "no creator 'nobody'"),
+        ("POST", "lists/l", {"add": ["be\0a"]}, 404, "no creator"),
         ("POST", "lists/l", {"add": ["anna"]}, 400, "2 creators have the handle 'anna'"),
         ("POST", "lists/l", {"remove": ["bea"]}, 404, "there is no list 'l'"),
         ("POST", "lists/l", {"ad": ["bea"]}, 400, "did you mean add"),
