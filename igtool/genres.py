@@ -293,10 +293,10 @@ class _Reading:
         return found
 
     def _stands_out(self, place: int, match: _Match) -> bool:
-        """Whether a name may begin or end within a word: it is long, or an acronym in its capitals."""
+        """Whether a name may begin or end within a word: it is long, or an acronym in its capitals (TV, DJs)."""
         if match.end - place >= _SHORTEST_INSIDE:
             return True
-        return match.name.isupper() and self._folded.written(place, match.end).strip() == match.name
+        return match.name[:2].isupper() and self._folded.written(place, match.end).strip() == match.name
 
     def _unknown(self, place: int, state: int, capital: bool) -> None:
         """Read one more letter of an unknown name, or the first of a new one."""
