@@ -60,10 +60,14 @@ def list_add_command(context: click.Context, name: str, handles: tuple[str, ...]
 def list_remove_command(context: click.Context, name: str, handles: tuple[str, ...]) -> None:
     """Take creators off a list."""
     from igtool.changes import store
-    from igtool.notes import off_list, with_former
+    from igtool.notes import mine, off_list, with_former
 
     with _writing(context, "list remove") as lake:
-        store(lake, [off_list(name, with_former(lake, _named(lake, handles)))])
+        creators = _named(lake, handles)
+        there = {row["creator_id"] for row in mine(lake, "tenant_lists") if row["list_name"] == name}
+        store(lake, [off_list(name, with_former(lake, creators))])
+    gone = len(there.intersection(creators))
+    say(f"{gone} taken off {name}" + (f", {len(creators) - gone} were not put on it" if len(creators) > gone else ""))
 
 
 @list_group.command("show", cls=Command)
