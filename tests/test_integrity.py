@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from stored_people import answer_row, copied, flip_a_bit, in_place, make_workspace, state
 
+from igtool.auditing import move_entries
 from igtool.backups.making import make_backup
 from igtool.cli import main
 from igtool.errors import IntegrityError
@@ -21,7 +22,9 @@ from igtool.integrity.origins import MAKERS, unknown_tables
 from igtool.integrity.references import REFERENCES, broken
 from igtool.integrity.repair import repair
 from igtool.journal import Journal
+from igtool.journal.audit import AuditLog, Entry
 from igtool.journal.sqlite_files import rows_of
+from igtool.journal.tenants import LOCAL
 from igtool.lake import Lake
 from igtool.pipeline import NAMES
 from igtool.schema import TABLES
@@ -127,6 +130,16 @@ def test_an_older_catalog_is_noticed(settings: Settings, tmp_path: Path) -> None
     repair(settings, verify(settings))
     with Lake(settings.data, writable=False) as lake:
         assert lake.value("select count(*) from raw_responses") == 9
+
+
+def test_a_changed_audit_log_is_noted(settings: Settings) -> None:
+    """Who changes an entry through the tables damages no file: its chain tells, and where to look."""
+    with Journal(settings.cache, writable=True) as journal, Lake(settings.data, writable=True) as lake:
+        AuditLog(journal).write([(1.0, Entry(LOCAL, LOCAL, "list.add", {"list": "one"}))] * 3)
+        move_entries(lake, journal)
+        lake.execute("update audit_log set detail = '{}' where entry_number = 2")
+    (note,) = verify(settings).findings
+    assert (note.store, note.name, note.fix, note.is_damage) == ("audit log", "entry 2", "igtool audit verify", False)
 
 
 def test_derived_files_are_made_anew(settings: Settings) -> None:

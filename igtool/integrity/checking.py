@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from igtool import models
+from igtool import auditing, models
 from igtool.errors import ConfigError, IgtoolError, IntegrityError, LockedError, StorageError, UsageError
 from igtool.files import held
 from igtool.integrity.catalog import catalog_files, catalog_snapshot, scheduled
@@ -176,8 +176,18 @@ def _lake(settings: Settings, report: Report, *, quick: bool) -> None:
                 report.findings.append(
                     Finding("tables", one.table, problem, REPAIR if one.is_damage else "", one.is_damage)
                 )
+            if not quick and "journal" not in report.stores():
+                report.findings += _audit_log(lake, settings)
         except IntegrityError as error:
             report.findings.append(Finding("tables", "reading", str(error)))
+
+
+def _audit_log(lake: Lake, settings: Settings) -> Iterator[Finding]:
+    """What the chain of hashes tells beyond damage, which is found elsewhere: that somebody changed the log."""
+    with Journal(settings.cache, writable=False) as journal:
+        found = auditing.verify(lake, journal)
+    if found.problem is not None:
+        yield Finding("audit log", f"entry {found.entry_number}", found.problem, "igtool audit verify", is_damage=False)
 
 
 def _recorded(settings: Settings, lake_id: str) -> dict[str, LakeFile]:
