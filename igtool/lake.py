@@ -204,6 +204,10 @@ class Lake(LakeFiles):
         finally:
             self.execute(f"set threads = {before}")
 
+    def interrupt(self) -> None:
+        """End the query that another thread runs; not those of `batches` and `stream`."""
+        self._connection.interrupt()
+
     def value(self, query: str, parameters: Sequence[object] = ()) -> Any:
         """The first cell of the result of ``query``."""
         row = self.execute(query, parameters).fetchone()

@@ -26,6 +26,7 @@ from igtool.lake import Lake
 from igtool.serve.api.creators import CreatorDocument, Creators
 from igtool.serve.api.search import SearchDocument
 from igtool.serve.app import ROUTERS
+from igtool.serve.errors import Unavailable
 from igtool.serve.readers import Readers
 from igtool.session import open_session
 from igtool.settings import load
@@ -237,6 +238,17 @@ def test_a_reader_sees_one_commit(tmp_path: Path, empty_lake: Path) -> None:
     readers.read(count)
     readers.close()
     assert counts == [len(PEOPLE), len(PEOPLE), len(PEOPLE) + 1]
+
+
+def test_a_query_that_nobody_waits_for_ends(tmp_path: Path, empty_lake: Path) -> None:
+    """After the time of a request its query is interrupted, and the reader answers others."""
+    make_workspace(tmp_path, empty_lake)
+    readers = Readers(load(tmp_path, serve_timeout_s=0.2), most=1)
+    endless = "select sum(a.range * b.range) from range(1000000000) a, range(1000000000) b"
+    with pytest.raises(Unavailable, match=r"longer than 0\.2 s"):
+        readers.read(lambda lake: lake.value(endless))
+    assert readers.read(lambda lake: lake.value("select count(*) from creators")) == len(PEOPLE)
+    readers.close()
 
 
 def test_the_contract_holds(served: Serving) -> None:

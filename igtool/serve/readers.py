@@ -7,6 +7,7 @@ A connection of DuckDB serves one thread at a time: a second query would take th
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, LifoQueue
@@ -28,6 +29,7 @@ class Readers:
 
     def __init__(self, settings: Settings, most: int = MOST) -> None:
         self._settings = settings
+        self._limit = _TimeLimit(settings.serve_timeout_s)
         self._places: LifoQueue[tuple[Lake, object] | None] = LifoQueue()
         self._is_closed = threading.Event()
         for _ in range(most):
@@ -38,15 +40,15 @@ class Readers:
         """What ``ask`` says of one commit of the lake, with a reader that no other thread has meanwhile.
 
         A reader that fails is opened anew, once: files of an old snapshot go when a creator is forgotten. Raises
-        Unavailable (no lake yet, all readers busy) and what ``ask`` raises.
+        Unavailable (no lake yet, all readers busy, nobody waits any more) and what ``ask`` raises.
         """
         try:
-            with self._reader() as lake:
+            with self._reader() as lake, self._limit.kept(lake):
                 return _at_one_commit(lake, ask)
         except (UsageError, Unavailable):
             raise
         except IgtoolError:
-            with self._reader(anew=True) as lake:
+            with self._reader(anew=True) as lake, self._limit.kept(lake):
                 return _at_one_commit(lake, ask)
 
     @contextmanager
@@ -98,6 +100,7 @@ class Readers:
     def close(self) -> None:
         """Close every reader; one in use is closed by its user."""
         self._is_closed.set()
+        self._limit.close()
         for _ in range(self._most):
             try:
                 kept = self._places.get_nowait()
@@ -105,6 +108,50 @@ class Readers:
                 return
             if kept is not None:
                 kept[0].close()
+
+
+class _TimeLimit:
+    """Interrupts queries whose asker has had the answer that it took too long."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._ends: dict[Lake, float] = {}
+        self._lock = threading.Lock()
+        self._is_closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def kept(self, lake: Lake) -> Iterator[None]:
+        """What the block asks ``lake`` ends in time. Raises Unavailable where it does not."""
+        end = time.monotonic() + self._limit_s
+        with self._lock:
+            self._ends[lake] = end
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="time-limit", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        except Exception as error:
+            if time.monotonic() >= end:
+                raise Unavailable("timeout", f"this took longer than {self._limit_s:g} s") from error
+            raise
+        finally:
+            with self._lock:  # so that nothing is interrupted that the next one asks
+                self._ends.pop(lake, None)
+
+    def _watch(self) -> None:
+        while not self._is_closed.wait(min(1.0, self._limit_s)):
+            now = time.monotonic()
+            with self._lock:
+                for lake, end in self._ends.items():
+                    if now >= end:  # again and again: one answer may take several queries
+                        lake.interrupt()
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._is_closed.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
 
 
 def _at_one_commit(lake: Lake, ask: Callable[[Lake], Answer]) -> Answer:
