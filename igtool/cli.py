@@ -39,6 +39,7 @@ from igtool.commands.live import CHOICE, KEEPING, PACE, REACH, live_settings, wi
 from igtool.commands.tags import show_tags
 from igtool.console import cell, logging_to, print_json, print_rows, say
 from igtool.errors import FinishedWithRejects
+from igtool.lists.handles import SITES
 
 __all__ = ["main"]
 
@@ -50,7 +51,7 @@ __all__ = ["main"]
     "-o", "--output", type=click.Path(path_type=Path), help="The filled list [data/export/creators_enriched.csv]."
 )
 @click.option("--source", multiple=True, help="A path of raw JSON dumps, or live sources in order, with commas.")
-@click.option("--platform", type=click.Choice(["instagram", "youtube"]), help="Platform of bare handles [instagram].")
+@click.option("--platform", type=click.Choice(list(SITES)), help="Platform of bare handles [instagram].")
 @click.option("--fill", multiple=True, metavar="COLUMN=FIELD", help="Fill a column, for example GENRE=primary_niche.")
 @click.option("--limit", type=click.IntRange(min=0), help="Only the first rows of the list.")
 @with_options(REACH, CHOICE, PACE, KEEPING, MODEL, PICTURES)
