@@ -154,7 +154,9 @@ def _output(command: Sequence[str | Path], cwd: Path | None = None) -> str:
     """What ``command`` prints. Raises Failed with all of it when it ends with a code other than 0."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("IGTOOL_", "PYTHON"))}
     environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
-    done = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise Failed(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+import igtool
 from igtool.cli import main
+from igtool.explaining import CODE, ERROR, ODD, REJECT, RULE, STATUS, Explanation, explanations
 from igtool.fill import FIELDS
 from igtool.schema import TABLES
 from igtool.settings import Settings, environment_names
@@ -80,7 +83,71 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"tables.md": tables_page, "commands.md": commands_page, "settings.md": settings_page}
+def errors_page() -> str:
+    """The reference of exit codes, errors and slugs as Markdown."""
+    known = list(explanations())
+    lines = ["# Exit codes, errors and slugs", ""]
+    lines += ["Generated from `igtool/errors.py` and `igtool/report/texts.py`; `igtool explain NAME` says the same."]
+    lines += ["", "## Exit codes", ""]
+    lines += ["When several apply, the one that needs a person first: 5, 3, 9, 7, 6, 4, 8.", ""]
+    lines += ["| code | error | meaning | what to do |", "|---|---|---|---|"]
+    named = {one.exit_code: f"`{one.name}`" for one in known if one.kind == ERROR}
+    codes = [one for one in known if one.kind == CODE]
+    lines += [
+        f"| {one.name} | {named.get(one.exit_code, '')} | {_cell(one.meaning)} | {_cell(one.do)} |" for one in codes
+    ]
+    lines += ["", "## Errors", ""]
+    lines += ["What Python code that uses igtool can catch: `from igtool.errors import LockedError`. All are an"]
+    lines += ["`IgtoolError`. Retryable: the same command may succeed later without a change by the user.", ""]
+    lines += ["| error | exit code | retryable | meaning |", "|---|---|---|---|"]
+    for one in _of(known, ERROR):
+        retryable = "yes" if one.is_retryable else "no"
+        lines.append(f"| `{one.name}` | {one.exit_code} | {retryable} | {_cell(one.meaning)} |")
+    lines += ["", "## Reasons of rejects", ""]
+    lines += [
+        "In `rejects.reason`, `media.reason` and `image_facts.reason`: `igtool rejects` lists what did not make it.",
+        "",
+    ]
+    lines += ["| slug | meaning | what to do | given in |", "|---|---|---|---|"]
+    places = _places([one.name for one in _of(known, REJECT)])
+    for one in _of(known, REJECT):
+        where = ", ".join(f"`{place}`" for place in places[one.name])
+        lines.append(f"| `{one.name}` | {_cell(one.meaning)} | {_cell(one.do)} | {where} |")
+    for kind, title in ((ODD, "Oddities of a list"), (STATUS, "Statuses of a row"), (RULE, "Rules of identity")):
+        lines += ["", f"## {title}", "", "| slug | meaning |", "|---|---|"]
+        lines += [f"| `{one.name}` | {_cell(one.meaning)} |" for one in _of(known, kind)]
+    return "\n".join(lines) + "\n"
+
+
+def _of(known: list[Explanation], kind: str) -> list[Explanation]:
+    return [one for one in known if one.kind == kind]
+
+
+def _places(slugs: list[str]) -> dict[str, list[str]]:
+    """The parts of igtool in whose code each slug stands, whole or as the beginning of a text that is put together."""
+    root = Path(igtool.__file__).parent
+    found: dict[str, set[str]] = {slug: set() for slug in slugs}
+    for path in sorted(root.rglob("*.py")):
+        place = path.relative_to(root).with_suffix("").as_posix().removesuffix("/__init__")
+        if place == "report/texts":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr) and node.values and isinstance(node.values[0], ast.Constant):
+                begin = str(node.values[0].value)
+                whole = [slug for slug in slugs if begin in ("error-", "html-") and slug.startswith(begin)]
+            else:
+                whole = [node.value] if isinstance(node, ast.Constant) and node.value in found else []
+            for slug in whole:
+                found[slug].add(place)
+    return {slug: sorted(each) for slug, each in found.items()}
+
+
+PAGES = {
+    "tables.md": tables_page,
+    "commands.md": commands_page,
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+}
 
 if __name__ == "__main__":
     for file, page in PAGES.items():
