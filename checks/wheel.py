@@ -45,7 +45,7 @@ _NEED_EXTRAS = ("igtool.serve.stdio", "igtool.tower_export.", "igtool.vision.vid
 """Modules that only the commands of an extra import, and that miss its packages at once."""
 
 
-class Failed(Exception):
+class WheelError(Exception):
     """The wheel does not do what it should."""
 
 
@@ -102,13 +102,13 @@ def check_contents(wheel: Path) -> None:
         packed = set(archive.namelist())
     described = {name for name in packed if ".dist-info/" in name}
     if there != packed - described:
-        raise Failed(f"missing: {sorted(there - packed)}; too much: {sorted(packed - described - there)}")
+        raise WheelError(f"missing: {sorted(there - packed)}; too much: {sorted(packed - described - there)}")
     if not any(name.endswith("licenses/LICENSE") for name in described):
-        raise Failed("the wheel has no licence")
+        raise WheelError("the wheel has no licence")
 
 
 def try_extra(wheel: Path, extra: str, scratch: Path) -> None:
-    """Install the wheel with ``extra`` into an empty environment and use it. Raises Failed."""
+    """Install the wheel with ``extra`` into an empty environment and use it. Raises WheelError."""
     requirement = f"{wheel}[{extra}]" if extra else str(wheel)
     place = scratch / f"with-{extra or 'nothing'}"
     python = _environment(place)
@@ -124,7 +124,7 @@ def try_extra(wheel: Path, extra: str, scratch: Path) -> None:
     _run([igtool, "--version"])
     missing = _output([python, "-c", _MODULES], cwd=work).split()
     if missing := [name for name in missing if not name.startswith(_NEED_EXTRAS)]:
-        raise Failed(f"{extra or 'default'}: these modules cannot be imported: {', '.join(missing)}")
+        raise WheelError(f"{extra or 'default'}: these modules cannot be imported: {', '.join(missing)}")
     _offline([igtool, "doctor", "--offline"], work)
     _offline([igtool, "demo", "demo"], work)
     _offline([igtool, "--workspace", "demo", "search", "vegan recipes"], work)
@@ -151,19 +151,19 @@ def _run(command: Sequence[str | Path], cwd: Path | None = None) -> None:
 
 
 def _output(command: Sequence[str | Path], cwd: Path | None = None) -> str:
-    """What ``command`` prints. Raises Failed with all of it when it ends with a code other than 0."""
+    """What ``command`` prints. Raises WheelError with all of it when it ends with a code other than 0."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("IGTOOL_", "PYTHON"))}
     environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     done = subprocess.run(
         list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise Failed(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        raise WheelError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
 if __name__ == "__main__":
     try:
         main()
-    except Failed as error:
+    except WheelError as error:
         sys.exit(str(error))

@@ -17,6 +17,8 @@ from igtool.settings import Settings, environment_names
 from igtool.views import VIEWS
 
 FOLDER = Path(__file__).parent
+_TELLING = ("report/", "commands/", "serve/", "asking/", "http/")
+"""Parts that tell of slugs, or use the same word for something else."""
 
 
 def tables_page() -> str:
@@ -129,8 +131,10 @@ def _places(slugs: list[str]) -> dict[str, list[str]]:
     found: dict[str, set[str]] = {slug: set() for slug in slugs}
     for path in sorted(root.rglob("*.py")):
         place = path.relative_to(root).with_suffix("").as_posix().removesuffix("/__init__")
-        if place == "report/texts":
+        if place.startswith(_TELLING):
             continue
+        if place.startswith("platforms/shapes/"):
+            place = "platforms/shapes"
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr) and node.values and isinstance(node.values[0], ast.Constant):
                 begin = str(node.values[0].value)

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 
 
 class IgtoolError(Exception):
-    """Any failure that igtool raises itself; ``exit_code`` follows DESIGN §11."""
+    """A failure that fits nothing more exact; code 1 is also that of an error igtool did not expect, a bug."""
 
     exit_code = 1
     retryable = False

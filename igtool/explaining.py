@@ -32,7 +32,7 @@ class Explanation:
 
 def explanations() -> Iterator[Explanation]:
     """All there are, exit codes first."""
-    errors = list(_errors())
+    errors = _errors()
     yield Explanation(CODE, "0", "Done.", exit_code=0)
     for error in errors:
         yield _of(error, CODE, str(error.exit_code))
@@ -66,11 +66,11 @@ def _folded(name: str) -> str:
 
 
 def _of(error: type[IgtoolError], kind: str, name: str, meaning: str = "") -> Explanation:
-    said = meaning or (error.__doc__ or "").strip().splitlines()[0]
+    said = meaning or (error.__doc__ or "").strip().splitlines()[0].replace("``", "`")
     return Explanation(kind, name, said, error.advice, error.exit_code, error.retryable)
 
 
-def _errors() -> Iterator[type[IgtoolError]]:
-    """The tree of `igtool.errors`, in the order of its codes; those that other modules derive count as their parents."""
-    own = [IgtoolError, *IgtoolError.__subclasses__()]
-    yield from sorted((one for one in own if one.__module__ == IgtoolError.__module__), key=lambda one: one.exit_code)
+def _errors() -> list[type[IgtoolError]]:
+    """The tree of `igtool.errors` in the order of its codes; what other modules derive from it counts as its parent."""
+    tree = [one for one in IgtoolError.__subclasses__() if one.__module__ == IgtoolError.__module__]
+    return sorted([IgtoolError, *tree], key=lambda error: error.exit_code)

@@ -24,12 +24,10 @@ _SHEET_ERROR = re.compile(
 _URL = re.compile(r"(?:(?:https?:)?//)?([\w.-]+\.[a-z]{2,})(?::\d+)?(?:/([^?#]*))?(?:[?#].*)?", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _AT_LINE = re.compile(r"^[ \t]*([@＠][\w.·-]{1,30})[ \t]*$", re.MULTILINE)
-_INSTAGRAM_PAGES = frozenset(
-    "p reel reels tv explore accounts direct s share about developer legal web stories".split()
-)
-_YOUTUBE_PAGES = frozenset(
-    "watch playlist shorts results feed embed live hashtag redirect v clip post t c user channel".split()
-)
+_INSTAGRAM_PAGE_WORDS = "p reel reels tv explore accounts direct s share about developer legal web stories"
+_INSTAGRAM_PAGES = frozenset(_INSTAGRAM_PAGE_WORDS.split())
+_YOUTUBE_PAGE_WORDS = "watch playlist shorts results feed embed live hashtag redirect v clip post t c user channel"
+_YOUTUBE_PAGES = frozenset(_YOUTUBE_PAGE_WORDS.split())
 
 
 class Account(NamedTuple):
