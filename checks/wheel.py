@@ -20,6 +20,7 @@ import tomllib
 import venv
 import zipfile
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from checks.promises import PROMISES
@@ -29,6 +30,9 @@ CONSTRAINTS = ROOT / "constraints.txt"
 QUICK = ("", "mcp")
 RESOLVED_ONLY = ("gpu",)
 """Too big to install here; that there is a set of versions which fits is looked at."""
+
+_LEAST_SETUPTOOLS = 77
+"""As in pyproject.toml."""
 
 _MODULES = """
 import importlib, pkgutil, sys, igtool
@@ -81,14 +85,25 @@ def build(scratch: Path) -> tuple[Path, Path]:
         if (ROOT / name).is_symlink() or (ROOT / name).exists():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, tree / name, follow_symlinks=False)
-    python = _environment(scratch / "builder")
-    _run([python, "-m", "pip", "install", "--quiet", "--constraint", CONSTRAINTS, "setuptools"])
+    python = _builder(scratch)
     sdist = "import sys, setuptools.build_meta as b; b.build_sdist(sys.argv[1])"
     _run([python, "-c", sdist, out], cwd=tree)
     (source,) = out.glob("*.tar.gz")
     _run([python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", out, source])
     (wheel,) = out.glob("*.whl")
     return source, wheel
+
+
+def _builder(scratch: Path) -> Path:
+    """A Python whose setuptools is new enough: this one, else one of its own."""
+    try:
+        if int(version("setuptools").split(".")[0]) >= _LEAST_SETUPTOOLS:
+            return Path(sys.executable)
+    except PackageNotFoundError:
+        pass
+    python = _environment(scratch / "builder")
+    _run([python, "-m", "pip", "install", "--quiet", "--constraint", CONSTRAINTS, "setuptools"])
+    return python
 
 
 def check_contents(wheel: Path) -> None:
