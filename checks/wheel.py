@@ -94,13 +94,18 @@ def build(scratch: Path) -> tuple[Path, Path]:
     return source, wheel
 
 
-def _builder(scratch: Path) -> Path:
-    """A Python whose setuptools is new enough: this one, else one of its own."""
+def can_build() -> bool:
+    """Whether the setuptools of this Python is new enough."""
     try:
-        if int(version("setuptools").split(".")[0]) >= _LEAST_SETUPTOOLS:
-            return Path(sys.executable)
+        return int(version("setuptools").split(".")[0]) >= _LEAST_SETUPTOOLS
     except PackageNotFoundError:
-        pass
+        return False
+
+
+def _builder(scratch: Path) -> Path:
+    """This Python where it can build, else one of its own."""
+    if can_build():
+        return Path(sys.executable)
     python = _environment(scratch / "builder")
     _run([python, "-m", "pip", "install", "--quiet", "--constraint", CONSTRAINTS, "setuptools"])
     return python
