@@ -45,6 +45,11 @@ for module in pkgutil.walk_packages(igtool.__path__, "igtool."):
         missing.append(module.name)
 print(*missing)
 """
+_MODELS = """
+from pathlib import Path
+from igtool import models
+assert "nanodet" in models.known(Path("nowhere")), "the models that come with igtool are not there"
+"""
 _NEED_EXTRAS = ("igtool.serve.stdio", "igtool.tower_export.", "igtool.vision.video_process")
 """Modules that only the commands of an extra import, and that miss its packages at once."""
 
@@ -145,6 +150,7 @@ def try_extra(wheel: Path, extra: str, scratch: Path) -> None:
     missing = _output([python, "-c", _MODULES], cwd=work).split()
     if missing := [name for name in missing if not name.startswith(_NEED_EXTRAS)]:
         raise WheelError(f"{extra or 'default'}: these modules cannot be imported: {', '.join(missing)}")
+    _run([python, "-c", _MODELS], cwd=work)
     _offline([igtool, "doctor", "--offline"], work)
     _offline([igtool, "demo", "demo"], work)
     _offline([igtool, "--workspace", "demo", "search", "vegan recipes"], work)

@@ -24,7 +24,8 @@ def test_constraints_pin_every_version_and_name_no_host() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.+!]+", line) for line in lines)
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    extras = [name for names in project["project"]["optional-dependencies"].values() for name in names]
+    wanted = [*project["project"]["dependencies"], *extras, *project["dependency-groups"]["dev"]]
     names = {re.split(r"[<>=!\[;]", name)[0].strip().lower().replace("_", "-") for name in wanted}
     assert names <= pinned
 
