@@ -88,37 +88,44 @@ def settings_page() -> str:
 def errors_page() -> str:
     """The reference of exit codes, errors and slugs as Markdown."""
     known = list(explanations())
+    errors = _of(known, ERROR)
+    named = {one.exit_code: f"`{one.name}`" for one in errors}
     lines = ["# Exit codes, errors and slugs", ""]
     lines += ["Generated from `igtool/errors.py` and `igtool/report/texts.py`; `igtool explain NAME` says the same."]
     lines += ["", "## Exit codes", ""]
     lines += ["When several apply, the one that needs a person first: 5, 3, 9, 7, 6, 4, 8.", ""]
-    lines += ["| code | error | meaning | what to do |", "|---|---|---|---|"]
-    named = {one.exit_code: f"`{one.name}`" for one in known if one.kind == ERROR}
-    codes = [one for one in known if one.kind == CODE]
-    lines += [
-        f"| {one.name} | {named.get(one.exit_code, '')} | {_cell(one.meaning)} | {_cell(one.do)} |" for one in codes
-    ]
+    lines += _table(
+        ["code", "error", "meaning", "what to do"],
+        [[one.name, named.get(one.exit_code, ""), one.meaning, one.do] for one in _of(known, CODE)],
+    )
     lines += ["", "## Errors", ""]
     lines += ["What Python code that uses igtool can catch: `from igtool.errors import LockedError`. All are an"]
     lines += ["`IgtoolError`. Retryable: the same command may succeed later without a change by the user.", ""]
-    lines += ["| error | exit code | retryable | meaning |", "|---|---|---|---|"]
-    for one in _of(known, ERROR):
-        retryable = "yes" if one.is_retryable else "no"
-        lines.append(f"| `{one.name}` | {one.exit_code} | {retryable} | {_cell(one.meaning)} |")
-    lines += ["", "## Reasons of rejects", ""]
-    lines += [
-        "In `rejects.reason`, `media.reason` and `image_facts.reason`: `igtool rejects` lists what did not make it.",
-        "",
-    ]
-    lines += ["| slug | meaning | what to do | given in |", "|---|---|---|---|"]
-    places = _places([one.name for one in _of(known, REJECT)])
-    for one in _of(known, REJECT):
-        where = ", ".join(f"`{place}`" for place in places[one.name])
-        lines.append(f"| `{one.name}` | {_cell(one.meaning)} | {_cell(one.do)} | {where} |")
+    lines += _table(
+        ["error", "exit code", "retryable", "meaning"],
+        [[f"`{one.name}`", str(one.exit_code), "yes" if one.is_retryable else "no", one.meaning] for one in errors],
+    )
+    return "\n".join([*lines, *_slugs(known)]) + "\n"
+
+
+def _slugs(known: list[Explanation]) -> list[str]:
+    rejects = _of(known, REJECT)
+    places = _places([one.name for one in rejects])
+    lines = ["", "## Reasons of rejects", ""]
+    lines += ["In `rejects.reason`, `media.reason`, `image_facts.reason`: `igtool rejects` lists what did not make it."]
+    lines += ["", *_table(
+        ["slug", "meaning", "what to do", "given in"],
+        [[f"`{one.name}`", one.meaning, one.do, ", ".join(f"`{place}`" for place in places[one.name])] for one in rejects],
+    )]  # fmt: skip
     for kind, title in ((ODD, "Oddities of a list"), (STATUS, "Statuses of a row"), (RULE, "Rules of identity")):
-        lines += ["", f"## {title}", "", "| slug | meaning |", "|---|---|"]
-        lines += [f"| `{one.name}` | {_cell(one.meaning)} |" for one in _of(known, kind)]
-    return "\n".join(lines) + "\n"
+        rows = [[f"`{one.name}`", one.meaning] for one in _of(known, kind)]
+        lines += ["", f"## {title}", "", *_table(["slug", "meaning"], rows)]
+    return lines
+
+
+def _table(names: list[str], rows: list[list[str]]) -> list[str]:
+    cells = (" | ".join(map(_cell, row)) for row in rows)
+    return [f"| {' | '.join(names)} |", "|" + "---|" * len(names), *(f"| {row} |" for row in cells)]
 
 
 def _of(known: list[Explanation], kind: str) -> list[Explanation]:
