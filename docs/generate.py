@@ -113,10 +113,9 @@ def _slugs(known: list[Explanation]) -> list[str]:
     places = _places([one.name for one in rejects])
     lines = ["", "## Reasons of rejects", ""]
     lines += ["In `rejects.reason`, `media.reason`, `image_facts.reason`: `igtool rejects` lists what did not make it."]
-    lines += ["", *_table(
-        ["slug", "meaning", "what to do", "given in"],
-        [[f"`{one.name}`", one.meaning, one.do, ", ".join(f"`{place}`" for place in places[one.name])] for one in rejects],
-    )]  # fmt: skip
+    given = {slug: ", ".join(f"`{place}`" for place in places[slug]) for slug in places}
+    told = [[f"`{one.name}`", one.meaning, one.do, given[one.name]] for one in rejects]
+    lines += ["", *_table(["slug", "meaning", "what to do", "given in"], told)]
     for kind, title in ((ODD, "Oddities of a list"), (STATUS, "Statuses of a row"), (RULE, "Rules of identity")):
         rows = [[f"`{one.name}`", one.meaning] for one in _of(known, kind)]
         lines += ["", f"## {title}", "", *_table(["slug", "meaning"], rows)]
