@@ -107,7 +107,7 @@ torture: .venv/ready-dev
 wheel: .venv/ready
 	$(BIN)/python -m checks.wheel --dist dist
 
-# Both are made, and the wheel is tried in an empty environment without and with each extra: half an hour, 4 GB of disk.
+# Both are made, and the wheel is tried in an empty environment without and with each extra: half an hour.
 # With ARGS=--quick without extras and with mcp.
 wheel-test: .venv/ready
 	$(BIN)/python -m checks.wheel $(ARGS)
