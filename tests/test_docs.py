@@ -12,10 +12,19 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_the_references_are_what_the_code_says() -> None:
-    """docs/tables.md and docs/commands.md are refreshed with `python docs/generate.py`."""
+    """The pages made from tables, commands, settings and errors are refreshed with `python docs/generate.py`."""
     pages = runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"]
     for name, page in pages.items():
         assert (ROOT / "docs" / name).read_text() == page(), name
+
+
+def test_every_reason_of_a_reject_is_given_somewhere() -> None:
+    """No text explains a slug that the code does not give any more."""
+    page = (ROOT / "docs" / "errors.md").read_text()
+    rows = page[page.index("## Reasons of rejects") : page.index("## Oddities")].splitlines()
+    slugs = [row for row in rows if row.startswith("| `")]
+    assert len(slugs) > 40
+    assert [row for row in slugs if not row.endswith("` |")] == []
 
 
 def test_constraints_pin_every_version_and_name_no_host() -> None:
@@ -24,7 +33,8 @@ def test_constraints_pin_every_version_and_name_no_host() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.+!]+", line) for line in lines)
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    extras = [name for names in project["project"]["optional-dependencies"].values() for name in names]
+    wanted = [*project["project"]["dependencies"], *extras, *project["dependency-groups"]["dev"]]
     names = {re.split(r"[<>=!\[;]", name)[0].strip().lower().replace("_", "-") for name in wanted}
     assert names <= pinned
 

@@ -71,6 +71,8 @@ ORDER = (
         "report",
         "health",
         "guarded_sql",
+        "explaining",
+        "examples",
     ),
     ("pipeline", "rebuild", "disposal", "watchlist", "fetching", "given_pictures", "given_style"),
     ("integrity", "backups"),

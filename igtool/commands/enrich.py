@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -43,7 +44,7 @@ def run_enrich(
             summary = enrich(session, chosen, options)
     except Interrupted as error:
         raise Interrupted(f"{error}\ngo on with the same command: it starts where this one stopped") from error
-    _print_summary(summary, as_json=given["as_json"])
+    _print_summary(workspace, summary, as_json=given["as_json"])
     troubles = [summary.fetched.error if summary.fetched is not None else None, summary.trouble]
     trouble = first_of([one for one in troubles if one is not None])
     if trouble is not None:
@@ -185,7 +186,7 @@ def _asked(workspace: Workspace, chosen: CreatorList, options: EnrichOptions) ->
         return {"accounts": plan.counts(), "requests": rows, "coverage": seen.expected_coverage()}
 
 
-def _print_summary(summary: Summary, *, as_json: bool) -> None:
+def _print_summary(workspace: Workspace, summary: Summary, *, as_json: bool) -> None:
     stages = [asdict(counts) for counts in summary.stages]
     files = [str(path) for path in summary.files]
     if as_json:
@@ -218,7 +219,16 @@ def _print_summary(summary: Summary, *, as_json: bool) -> None:
     for file in files:
         say(f"wrote {file}")
     say(f"done in {summary.seconds:.1f} s; now try:")
-    # As it was called: after `make enrich` there is no igtool on the path, but .venv/bin/igtool.
-    called = sys.argv[0] if "/" in sys.argv[0] and not Path(sys.argv[0]).is_absolute() else "igtool"
+    called = _called(workspace.settings.workspace)
     for command, does in summary.commands:
         say(f"  {command.replace('igtool', called, 1)}   # {does}")
+
+
+def _called(folder: Path) -> str:
+    """How to call igtool again for the workspace ``folder``.
+
+    After `make enrich` there is no igtool on the path, but .venv/bin/igtool.
+    """
+    program = sys.argv[0] if "/" in sys.argv[0] and not Path(sys.argv[0]).is_absolute() else "igtool"
+    is_here = folder.resolve() == Path.cwd()
+    return program if is_here else f"{program} --workspace {shlex.quote(str(folder))}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from igtool.commands.base import JSON, command, workspace_of
+from igtool.commands.completion import complete_stages
 from igtool.console import print_json, print_rows
 
 
@@ -87,7 +88,7 @@ def verify_command(context: click.Context, quick: bool, is_repair: bool, source:
 
 
 @command("rejects")
-@click.option("--stage", help="Only of this stage: list, import, normalize, …")
+@click.option("--stage", shell_complete=complete_stages, help="Only of this stage: list, import, normalize, …")
 @click.option("--reason", help="Only with this reason.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Rows at most.")
 @JSON

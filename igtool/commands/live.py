@@ -13,6 +13,7 @@ import rich_click as click
 
 from igtool.commands.base import JSON, Command, Stop, command, main, workspace_of
 from igtool.console import logging_to, print_json, print_rows, say
+from igtool.lists.handles import SITES
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 
@@ -119,7 +120,7 @@ def live_settings(given: dict[str, Any]) -> dict[str, Any]:
 @click.argument("creators", nargs=-1, metavar="CSV|HANDLE…")
 @click.option("-i", "--input", "input_path", type=click.Path(path_type=Path), help="The list, instead of the argument.")
 @click.option("--source", multiple=True, help="Live sources in order, with commas or repeated [sources].")
-@click.option("--platform", type=click.Choice(["instagram", "youtube"]), help="Platform of bare handles [instagram].")
+@click.option("--platform", type=click.Choice(list(SITES)), help="Platform of bare handles [instagram].")
 @click.option("--limit", type=click.IntRange(min=0), help="Only the first rows of the list.")
 @click.option(
     "--search", multiple=True, metavar="WORDS", help="Ask for what a search finds (youtube: 100 units a page)."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from igtool.commands.base import JSON, Command, Stop, command, main, workspace_of
+from igtool.commands.completion import complete_lists
 from igtool.console import print_json, print_rows, say
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def list_group() -> None:
 
 
 @list_group.command("add", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_lists)
 @HANDLES
 @click.pass_context
 def list_add_command(context: click.Context, name: str, handles: tuple[str, ...]) -> None:
@@ -54,7 +55,7 @@ def list_add_command(context: click.Context, name: str, handles: tuple[str, ...]
 
 
 @list_group.command("remove", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_lists)
 @HANDLES
 @click.pass_context
 def list_remove_command(context: click.Context, name: str, handles: tuple[str, ...]) -> None:
@@ -71,7 +72,7 @@ def list_remove_command(context: click.Context, name: str, handles: tuple[str, .
 
 
 @list_group.command("show", cls=Command)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_lists)
 @JSON
 @click.pass_context
 def list_show_command(context: click.Context, name: str | None, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from igtool.commands.base import JSON, Command, Stop, main, workspace_of
 from igtool.commands.live import PACE, Duration, live_settings, with_options
 from igtool.console import logging_to, print_json, print_rows, say
 from igtool.errors import Interrupted, UsageError
+from igtool.lists.handles import SITES
 
 BACKFILL = click.option(
     "--backfill", type=click.IntRange(0), default=100, show_default=True, help="Never seen accounts a cycle, at most."
@@ -103,7 +104,7 @@ def simulate_command(context: click.Context, /, plot_path: Path | None, as_json:
 
 @schedule_group.command("set", cls=Command)
 @click.argument("handles", nargs=-1, required=True, metavar="HANDLE…")
-@click.option("--platform", type=click.Choice(["instagram", "youtube"]), help="Platform of bare handles [instagram].")
+@click.option("--platform", type=click.Choice(list(SITES)), help="Platform of bare handles [instagram].")
 @click.option("--every", type=Duration(), help="Time between two looks, for example 6h, whatever its tier is.")
 @click.option("--priority", type=click.IntRange(-100, 100), help="A higher one goes first; tiers have 30, 20 and 10.")
 @click.option("--clear", "is_cleared", is_flag=True, help="Back to tier and posting rate.")

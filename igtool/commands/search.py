@@ -8,6 +8,7 @@ from typing import Any
 import rich_click as click
 
 from igtool.commands.base import JSON, command, workspace_of
+from igtool.commands.completion import complete_lists
 from igtool.commands.live import with_options
 from igtool.console import print_json, print_rows, say
 from igtool.counts import format_count
@@ -27,7 +28,11 @@ FILTERS = (
     click.option("--match", help="all or any of the tags [all]."),
     click.option("--approved", is_flag=True, help="Only tags count that a person approved."),
     click.option(
-        "--list", "lists", multiple=True, metavar="NAME", help="Only creators on this list, or one of several."
+        *("--list", "lists"),
+        multiple=True,
+        metavar="NAME",
+        shell_complete=complete_lists,
+        help="Only creators on this list, or one of several.",
     ),
     click.option("--note", metavar="TEXT", help="Only creators with a note that holds this."),
 )

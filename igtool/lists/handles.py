@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -11,14 +12,8 @@ from urllib.parse import unquote
 INSTAGRAM = "instagram"
 YOUTUBE = "youtube"
 
-_PLATFORM_WORDS = {
-    INSTAGRAM: "instagram ig insta instagramcom",
-    YOUTUBE: "youtube yt youtuber youtubecom",
-    "": "tiktok twitter x facebook fb twitch snapchat linkedin pinterest threads kick telegram reddit",
-}
-_PLATFORM = {word: platform for platform, words in _PLATFORM_WORDS.items() for word in words.split()}
-_INSTAGRAM_HANDLE = re.compile(r"(?=.*[A-Za-z0-9_])[A-Za-z0-9._]{1,30}")
-_YOUTUBE_HANDLE = re.compile(r"(?=.*\w)[\w.·-]{3,30}")
+_OTHERS = "tiktok twitter x facebook fb twitch snapchat linkedin pinterest threads kick telegram reddit"
+"""Platforms that lists name and igtool does not know."""
 _CHANNEL_ID = re.compile(r"UC[A-Za-z0-9_-]{22}")
 _INVISIBLE = re.compile("[\0\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _MISSING_WORDS = "- -- --- – — . .. ... ? # 0 n/a na none null nan nil tbd unknown ninguno no"
@@ -28,11 +23,10 @@ _SHEET_ERROR = re.compile(
 )
 _URL = re.compile(r"(?:(?:https?:)?//)?([\w.-]+\.[a-z]{2,})(?::\d+)?(?:/([^?#]*))?(?:[?#].*)?", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_PREFIX = re.compile(r"(instagram|insta|ig|youtube|yt)\s*[:：]\s*(?=[^\s/])(.+)", re.IGNORECASE)
 _AT_LINE = re.compile(r"^[ \t]*([@＠][\w.·-]{1,30})[ \t]*$", re.MULTILINE)
-_INSTAGRAM_PAGE_WORDS = "p reel reels tv explore accounts direct s share about developer legal web"
+_INSTAGRAM_PAGE_WORDS = "p reel reels tv explore accounts direct s share about developer legal web stories"
 _INSTAGRAM_PAGES = frozenset(_INSTAGRAM_PAGE_WORDS.split())
-_YOUTUBE_PAGE_WORDS = "watch playlist shorts results feed embed live hashtag redirect v clip post t"
+_YOUTUBE_PAGE_WORDS = "watch playlist shorts results feed embed live hashtag redirect v clip post t c user channel"
 _YOUTUBE_PAGES = frozenset(_YOUTUBE_PAGE_WORDS.split())
 
 
@@ -53,6 +47,64 @@ class NoAccount:
 NO_HANDLE = NoAccount("no-handle")
 BAD_HANDLE = NoAccount("bad-handle")
 UNSUPPORTED = NoAccount("unsupported-platform")
+
+
+def _first(parts: Sequence[str]) -> str:
+    return parts[0] if parts else ""
+
+
+def _instagram(parts: Sequence[str]) -> str:
+    if len(parts) > 1 and parts[0].lower() in {"_u", "stories"} and parts[1].lower() != "highlights":
+        parts = parts[1:]
+    return "" if not parts or parts[0].lower() in _INSTAGRAM_PAGES else parts[0]
+
+
+def _youtube(parts: Sequence[str]) -> str:
+    if len(parts) > 1 and parts[0].lower() in {"c", "user"}:
+        return parts[1]
+    if len(parts) > 1 and parts[0].lower() == "channel":
+        return parts[1] if _CHANNEL_ID.fullmatch(parts[1]) else ""
+    return "" if not parts or parts[0].lower() in _YOUTUBE_PAGES else parts[0]
+
+
+@dataclass(frozen=True)
+class Site:
+    """How people write accounts of one platform.
+
+    ``words``: what it is called, also before a colon (``ig:name``). ``alphabet``: what a handle may be. ``hosts``:
+    where its profiles have addresses; ``handle_in`` gives the handle out of the parts of such a path, "" where it is
+    none of a profile.
+    """
+
+    words: str
+    alphabet: re.Pattern[str]
+    hosts: tuple[str, ...]
+    handle_in: Callable[[Sequence[str]], str] = _first
+
+
+SITES = {
+    INSTAGRAM: Site(
+        words="instagram ig insta",
+        alphabet=re.compile(r"(?=.*[A-Za-z0-9_])[A-Za-z0-9._]{1,30}"),
+        hosts=("instagram.com", "instagr.am"),
+        handle_in=_instagram,
+    ),
+    YOUTUBE: Site(
+        words="youtube yt youtuber",
+        alphabet=re.compile(r"(?=.*\w)[\w.·-]{3,30}"),
+        hosts=("youtube.com",),
+        handle_in=_youtube,
+    ),
+}
+"""The platforms whose accounts a list may name."""
+
+_NAMED = {word: platform for platform, site in SITES.items() for word in site.words.split()}
+_PREFIX = re.compile(rf"({'|'.join(sorted(_NAMED, key=len, reverse=True))})\s*[:：]\s*(?=[^\s/])(.+)", re.IGNORECASE)
+_PLATFORM = (
+    dict.fromkeys(_OTHERS.split(), "")
+    | _NAMED
+    | {host.replace(".", ""): platform for platform, site in SITES.items() for host in site.hosts}
+)
 
 
 def parse_handle(cell: str, platform: str | None = None) -> Account | NoAccount:
@@ -96,7 +148,7 @@ def lines_with_handle(cell: str) -> list[str]:
 
 
 def is_profile_address(cell: str) -> bool:
-    """Whether ``cell`` is the address of an Instagram or YouTube profile."""
+    """Whether ``cell`` is the address of a profile on one of ``SITES``."""
     return isinstance(_address(cleaned(cell)), Account)
 
 
@@ -122,10 +174,9 @@ def _address(text: str) -> Account | NoAccount | None:
         return BAD_HANDLE if has_scheme or "://" in text else None
     host = match[1].lower().rstrip(".")
     parts = [unquote(part).strip() for part in (match[2] or "").split("/") if part.strip()]
-    if _is_host(host, "instagram.com") or _is_host(host, "instagr.am"):
-        return _instagram(parts)
-    if _is_host(host, "youtube.com"):
-        return _youtube(parts)
+    for platform, site in SITES.items():
+        if any(_is_host(host, one) for one in site.hosts):
+            return _checked(platform, site.handle_in(parts).removeprefix("@"))
     if _is_host(host, "youtu.be"):
         return BAD_HANDLE
     return UNSUPPORTED if has_scheme or match[2] is not None else None
@@ -135,28 +186,9 @@ def _is_host(host: str, domain: str) -> bool:
     return host == domain or host.endswith("." + domain)
 
 
-def _instagram(parts: list[str]) -> Account | NoAccount:
-    if len(parts) > 1 and parts[0].lower() in {"_u", "stories"} and parts[1].lower() != "highlights":
-        parts = parts[1:]
-    if not parts or parts[0].lower() in _INSTAGRAM_PAGES | {"stories"}:
-        return BAD_HANDLE
-    return _checked(INSTAGRAM, parts[0].removeprefix("@"))
-
-
-def _youtube(parts: list[str]) -> Account | NoAccount:
-    if len(parts) > 1 and parts[0].lower() in {"c", "user"}:
-        return _checked(YOUTUBE, parts[1])
-    if len(parts) > 1 and parts[0].lower() == "channel":
-        return Account(YOUTUBE, parts[1]) if _CHANNEL_ID.fullmatch(parts[1]) else BAD_HANDLE
-    if not parts or parts[0].lower() in _YOUTUBE_PAGES | {"c", "user", "channel"}:
-        return BAD_HANDLE
-    return _checked(YOUTUBE, parts[0].removeprefix("@"))
-
-
 def _checked(platform: str, name: str) -> Account | NoAccount:
     """The account, if ``name`` is in the platform's alphabet."""
     name = unicodedata.normalize("NFC", name)
     if platform == YOUTUBE and _CHANNEL_ID.fullmatch(name):
         return Account(YOUTUBE, name)
-    pattern = _YOUTUBE_HANDLE if platform == YOUTUBE else _INSTAGRAM_HANDLE
-    return Account(platform, name.lower()) if pattern.fullmatch(name) else BAD_HANDLE
+    return Account(platform, name.lower()) if SITES[platform].alphabet.fullmatch(name) else BAD_HANDLE
