@@ -1,4 +1,7 @@
-"""Pages whose commands are run: ```console blocks hold `$ command` lines, each followed by what it prints.
+"""Pages whose commands are run.
+
+A ```console block holds `$ command` lines, each followed by what it prints; a ```sql block is a query for `igtool sql`,
+and the ```text block after it what that prints.
 
     python tests/documented.py WORKSPACE PAGE...     # write what they print now into the pages
 
@@ -8,23 +11,24 @@ each output when a page is refreshed.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from click.testing import CliRunner
 
 from igtool.cli import main
 
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(r"^```console(?: head=(\d+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_QUERY = re.compile(r"^```sql\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 _CHANGING = (
-    (re.compile(r"\d+ (?:d|h|min) old"), "N old"),
+    (re.compile(r"\d+ \w+ old"), "N old"),
     (re.compile(r"\d{8}T\d{6}\.\d+-\d+"), "RUN"),
     (re.compile(r"in \d+\.\d s"), "in N s"),
     (re.compile(r"\d+(?:\.\d+)? [GM]B"), "N GB"),
@@ -44,10 +48,18 @@ class Command:
     def run(self) -> str:
         """What it prints, both streams, in the current folder. igtool runs in this process, all else in a shell."""
         if self.text.startswith("igtool "):
-            result = CliRunner().invoke(main, shlex.split(self.text)[1:], catch_exceptions=False)
-            return result.output
+            # One stream for both: which line came first is what a reader sees.
+            printed = io.StringIO()
+            with redirect_stdout(printed), redirect_stderr(printed), suppress(SystemExit):
+                main(shlex.split(self.text)[1:], prog_name="igtool")
+            return printed.getvalue()
         done = subprocess.run(
-            ["bash", "-c", self.text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
+            ["bash", "-c", self.text],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
         )
         return done.stdout
 
@@ -55,6 +67,16 @@ class Command:
 def commands_of(page: Path) -> list[Command]:
     """Every command of the console blocks of ``page``, in order."""
     return [command for block in _BLOCK.finditer(page.read_text()) for command in _commands(block)]
+
+
+def queries_of(page: Path) -> list[Command]:
+    """Every query of ``page`` as a command, in order."""
+    found = _QUERY.finditer(page.read_text())
+    return [Command(_asking(query[1]), (query[2] or "").splitlines()) for query in found]
+
+
+def _asking(query: str) -> str:
+    return f"igtool sql {shlex.quote(query)}"
 
 
 def _commands(block: re.Match[str]) -> Iterator[Command]:
@@ -105,7 +127,11 @@ def refresh(page: Path) -> None:
         info = f" head={block[1]}" if block[1] else ""
         return f"```console{info}\n" + "".join(f"{line}\n" for line in lines) + "```"
 
-    page.write_text(_BLOCK.sub(renewed, page.read_text()))
+    def answered(query: re.Match[str]) -> str:
+        lines = lines_of(Command(_asking(query[1])).run())
+        return f"```sql\n{query[1]}```\n\n```text\n" + "".join(f"{line}\n" for line in lines) + "```\n"
+
+    page.write_text(_QUERY.sub(answered, _BLOCK.sub(renewed, page.read_text())))
 
 
 if __name__ == "__main__":
