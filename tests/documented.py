@@ -18,7 +18,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,14 +44,19 @@ class Command:
     text: str
     says: list[str] = field(default_factory=list)
     head: int | None = None
+    code: int | None = None
+    """How it ended, once it was run."""
 
     def run(self) -> str:
         """What it prints, both streams, in the current folder. igtool runs in this process, all else in a shell."""
         if self.text.startswith("igtool "):
             # One stream for both: which line came first is what a reader sees.
             printed = io.StringIO()
-            with redirect_stdout(printed), redirect_stderr(printed), suppress(SystemExit):
-                main(shlex.split(self.text)[1:], prog_name="igtool")
+            with redirect_stdout(printed), redirect_stderr(printed):
+                try:
+                    main(shlex.split(self.text, comments=True)[1:], prog_name="igtool")
+                except SystemExit as end:
+                    self.code = int(end.code or 0)
             return printed.getvalue()
         done = subprocess.run(
             ["bash", "-c", self.text],
@@ -61,6 +66,7 @@ class Command:
             timeout=60,
             check=False,
         )
+        self.code = done.returncode
         return done.stdout
 
 

@@ -134,6 +134,16 @@ def test_the_tutorial_prints_what_it_shows(tutorial: list[tuple[Command, str]]) 
 
 
 @pytest.mark.slow
+def test_the_commands_of_the_readme_run(tutorial: list[tuple[Command, str]]) -> None:
+    """What the README shows after the first command ends well on the example."""
+    shown = re.findall(r"^ {4}\.venv/bin/(igtool .+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(shown) > 5
+    commands = [Command(text) for text in shown]
+    printed = [command.run() for command in commands]
+    assert [(one.text, one.code) for one in commands] == [(text, 0) for text in shown], printed
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("query", queries_of(QUESTIONS), ids=lambda query: shlex.split(query.text)[-1].split()[0])
 def test_the_questions_have_the_answers_of_the_page(tutorial: list[tuple[Command, str]], query: Command) -> None:
     """Each of the twenty queries runs after the tutorial and prints what stands below it."""
