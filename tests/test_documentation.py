@@ -144,6 +144,17 @@ def test_the_commands_of_the_readme_run(tutorial: list[tuple[Command, str]]) -> 
 
 
 @pytest.mark.slow
+def test_the_python_of_the_search_page_runs(
+    tutorial: list[tuple[Command, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the page on searches shows for programs finds somebody on the example."""
+    page = (ROOT / "docs" / "search.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    exec(block, {})
+    assert capsys.readouterr().out
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("query", queries_of(QUESTIONS), ids=lambda query: shlex.split(query.text)[-1].split()[0])
 def test_the_questions_have_the_answers_of_the_page(tutorial: list[tuple[Command, str]], query: Command) -> None:
     """Each of the twenty queries runs after the tutorial and prints what stands below it."""
