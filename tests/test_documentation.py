@@ -14,7 +14,7 @@ from documented import ROOT, Command, commands_of, queries_of, same
 
 from igtool.cli import main
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / "docs").rglob("*.md")})
 TUTORIAL, QUESTIONS = ROOT / "docs" / "tutorial.md", ROOT / "docs" / "howto" / "sql.md"
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
