@@ -174,8 +174,10 @@ def _look_up(
             where w.platform = 'youtube'
             union all
             select w.handle, a.* from wanted w
-            join (select distinct account_id, platform, handle from account_states) s
-                on s.platform = w.platform and s.handle = lower(w.handle)
+            join (
+                select distinct account_id, platform, handle from account_states
+                where handle in (select lower(handle) from wanted)
+            ) s on s.platform = w.platform and s.handle = lower(w.handle)
             join accounts a on a.account_id = s.account_id and a.handle <> s.handle
         )
         select a.platform as wanted_platform, a.wanted_handle, a.is_private, a.observed_at, {columns}
