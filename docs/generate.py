@@ -79,7 +79,8 @@ def settings_page() -> str:
     lines += ["", "A flag goes before the environment, that before `.env`, that before `igtool.toml` in the workspace."]
     lines += ["", "| in `igtool.toml` | in the environment | default | meaning |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = "" if field.default is None or field.default == () else f"`{field.default}`"
+        is_empty = field.default in (None, ()) or field.default_factory is not None
+        default = "" if is_empty else f"`{field.default}`"
         environment = ", ".join(f"`{one}`" for one in environment_names(name))
         lines.append(f"| `{name}` | {environment} | {default} | {_cell(str(field.description))} |")
     return "\n".join(lines) + "\n"

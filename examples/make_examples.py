@@ -1,7 +1,7 @@
 """Write the example: a list of invented creators and the raw platform answers for it.
 
-``python examples/make_examples.py [FOLDER]`` writes ``creators.csv`` and ``raw/`` into FOLDER (default: beside
-this script), always the same bytes. The people are in ``people.txt``, what they write is in ``texts.toml``. The
+``python examples/make_examples.py [FOLDER]`` writes ``creators.csv``, ``raw/`` and ``later.zip`` into FOLDER (default:
+beside this script), always the same bytes. The people are in ``people.txt``, what they write is in ``texts.toml``. The
 shapes are those of Instagram's ``web_profile_info``, its older ``graphql.user``, and the YouTube Data API v3
 (``channels.list``, ``videos.list``). Nobody in it exists; all addresses are under reserved ``.example`` names.
 """
@@ -43,6 +43,9 @@ _COUNTRIES = {
     "ZA": "South Africa",
 }
 _LATER = "_20261001T081500"
+_WEEKS = ("20261008", "20261015", "20261022", "20261029", "20261105")
+_LOOKED_AT = slice(0, 16)
+_RENAMED = 11
 _NOTHING = {"count": 0, "page_info": {"has_next_page": False, "end_cursor": None}, "edges": []}
 _NO = (
     "blocked_by_viewer restricted_by_viewer country_block followed_by_viewer follows_viewer has_ar_effects "
@@ -259,6 +262,28 @@ def instagram_files(everyone: list[Person], texts: dict[str, Any]) -> Iterator[t
     yield f"instagram/torn_download{_LATER}.json", bodies[names[0]][:4_000]
 
 
+def later_looks(everyone: list[Person], texts: dict[str, Any]) -> bytes:
+    """A zip with five weekly looks at some accounts: followers that grew or shrank, and a handle that changed."""
+    members = {}
+    asked = [p for p in everyone if not {"only-yt", "unanswered", "missing", "limited", "private"} & set(p.marks)]
+    for week, day in enumerate(_WEEKS, start=1):
+        lines = []
+        for place, person in enumerate(asked[_LOOKED_AT]):
+            user = instagram_user(person, texts)
+            weekly = person.rng("later").gauss(0.012, 0.02)
+            user["edge_followed_by"] = {"count": round(person.followers * (1 + weekly) ** week)}
+            posts = user["edge_owner_to_timeline_media"]
+            posts["edges"] = posts["edges"][:3]
+            for post in posts["edges"]:
+                liked = round(post["node"]["edge_liked_by"]["count"] * (1 + 0.1 * (1 - 0.5**week)))
+                post["node"]["edge_liked_by"] = post["node"]["edge_media_preview_like"] = {"count": liked}
+            if place == _RENAMED and week > 2:
+                user["username"] = f"{person.handle}.studio"
+            lines.append(_json({"data": {"user": user}, "status": "ok"}))
+        members[f"profiles_{day}T081500.jsonl"] = b"".join(lines)
+    return _zip(members)
+
+
 def youtube_files(everyone: list[Person], texts: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     """Path below ``raw/`` and bytes: channels in a few files, the videos of each channel in one."""
     owners = [person for person in everyone if person.channel]
@@ -315,11 +340,11 @@ def _zip(members: dict[str, bytes]) -> bytes:
 
 
 def write_examples(folder: Path) -> list[Path]:
-    """Replace ``creators.csv`` and ``raw/`` in ``folder``; the files written."""
+    """Replace ``creators.csv``, ``raw/`` and ``later.zip`` in ``folder``; the files written."""
     texts = tomllib.loads((HERE / "texts.toml").read_text(encoding="utf-8"))
     everyone = people()
     shutil.rmtree(folder / "raw", ignore_errors=True)
-    files = {"creators.csv": creator_list(everyone, texts)}
+    files = {"creators.csv": creator_list(everyone, texts), "later.zip": later_looks(everyone, texts)}
     for name, body in (*instagram_files(everyone, texts), *youtube_files(everyone, texts)):
         files[f"raw/{name}"] = body
     for name, body in files.items():

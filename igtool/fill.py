@@ -172,12 +172,21 @@ def _look_up(
             select w.handle, a.* from wanted w
             join accounts a on a.platform = w.platform and a.platform_user_id = w.handle
             where w.platform = 'youtube'
+            union all
+            select w.handle, a.* from wanted w
+            join (
+                select distinct account_id, platform, handle from account_states
+                where handle in (select lower(handle) from wanted)
+            ) s on s.platform = w.platform and s.handle = lower(w.handle)
+            join accounts a on a.account_id = s.account_id and a.handle <> s.handle
         )
         select a.platform as wanted_platform, a.wanted_handle, a.is_private, a.observed_at, {columns}
         from (
             from matched
             qualify row_number() over (
-                partition by platform, wanted_handle order by observed_at desc, account_id
+                partition by platform, wanted_handle
+                order by (lower(wanted_handle) = handle or wanted_handle = platform_user_id) is true desc,
+                    observed_at desc, account_id
             ) = 1
         ) a
         left join raw_responses r using (answer_id)

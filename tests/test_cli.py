@@ -160,6 +160,17 @@ def test_json_is_one_document_that_names_its_command(example: Path, arguments: l
     assert arguments[0] in document["command"]
 
 
+def test_status_shows_what_is_there(example: Path) -> None:
+    """Tables without rows are counted, not listed; the document has all of them."""
+    shown = run("--workspace", example, "status").output
+    tables = json.loads(run("--workspace", example, "status", "--json").stdout)["tables"]
+    empty = [name for name, rows in tables.items() if not rows]
+    assert "creator_links" in shown
+    assert empty
+    assert f"{len(empty)} tables are empty" in shown
+    assert not [name for name in empty if f"\n{name} " in shown]
+
+
 @pytest.mark.parametrize("command", ["search food", "status", "rejects", "verify", "doctor", "export", "config show"])
 def test_tables_for_people_are_printed_too(example: Path, command: str) -> None:
     """Without --json there is text."""

@@ -40,7 +40,7 @@ def contents(path: Path) -> dict[str, bytes]:
 
 def tree(folder: Path) -> dict[str, bytes]:
     """Everything that the script writes, by path."""
-    paths = [folder / "creators.csv", *sorted((folder / "raw").rglob("*.*"))]
+    paths = [folder / "creators.csv", folder / "later.zip", *sorted((folder / "raw").rglob("*.*"))]
     return {
         f"{path.relative_to(folder).parent}/{name}": data for path in paths for name, data in contents(path).items()
     }

@@ -229,6 +229,20 @@ def test_genres_in_the_filled_copy(make: Make, lake: Lake, tmp_path: Path) -> No
     ]
 
 
+def test_a_renamed_account_fills_the_row_with_its_former_handle(make: Make, lake: Lake) -> None:
+    """A list need not follow renames; but whoever has the handle now goes before who had it once."""
+    now = [("1", "anna.studio", "Renamed"), ("2", "bea", "Has it now"), ("3", "bea.old", "Had it once")]
+    then = [("1", "anna"), ("1", "anna.studio"), ("2", "bea"), ("3", "bea")]
+    seen = {"platform": "instagram", "observed_at": NOW}
+    lake.append("accounts", [seen | {"account_id": i, "handle": handle, "bio": bio} for i, handle, bio in now])
+    lake.append(
+        "account_states",
+        [seen | {"account_id": i, "handle": handle, "answer_id": str(n)} for n, (i, handle) in enumerate(then)],
+    )
+    filling = fill_list(lake, make("handle,Bio\n@Anna,\n@bea,\n"), (("Bio", "bio"),), limit=None, started_at=NOW)
+    assert [cell.value for cells in filling.cells.values() for cell in cells] == ["Renamed", "Has it now"]
+
+
 def test_no_column_gets_the_genres_unasked() -> None:
     """They are a field like any other, and an empty column stays empty unless the user names it."""
     assert LIST_GENRES in FIELDS

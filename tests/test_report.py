@@ -31,6 +31,7 @@ from igtool.report import (
     value_origins,
 )
 from igtool.report.page import initials, render, safe_url
+from igtool.report.rhythm import rhythm_of
 from igtool.report.texts import REASONS
 
 MONDAY = datetime(2026, 9, 28, 18, 30, tzinfo=UTC)
@@ -395,3 +396,22 @@ def test_a_column_that_gained_nothing_is_not_drawn_as_filled() -> None:
     drawn = str(charts.bars("coverage", "t", [charts.Bar("GENRE", 8, part=0, total=10)]))
     assert 'class="bar muted"' in drawn
     assert 'class="bar"' not in drawn
+
+
+def test_how_a_creator_posts_is_told_in_words() -> None:
+    """Numbers, the clock they are of, and shares with the largest first; what is not known has no line."""
+    pattern = {
+        "frequency": 2.04,
+        "best_time_to_post": {"basis": "engagement", "hour": 9, "items": 4, "weekday": "monday"},
+        "best_hours": [9, 18],
+        "time_zone": "Europe/Madrid",
+        "content_mix": {"post": 0.25, "reel": 0.75},
+        "content_kinds": {},
+    }
+    assert rhythm_of(pattern) == [
+        ("posts a week", "2.0"),
+        ("best time", "Monday 09:00 Europe/Madrid: the best reactions, 4 posts"),
+        ("best hours", "09:00, 18:00 Europe/Madrid"),
+        ("formats", "reel 75\u202f%, post 25\u202f%"),
+    ]
+    assert rhythm_of({}) == []

@@ -17,6 +17,8 @@ _GROWN = ("followers", "posts", "views")
 
 def print_creator(creator: Row) -> None:
     """Name and niche first, then accounts with their source, numbers, profile and newest items."""
+    from igtool.report.rhythm import rhythm_of
+
     _print_name(creator)
     niches, profile = creator["niches"] or {}, creator["profiles"] or {}
     _line("followers", format_count(creator["total_followers_count"]))
@@ -32,8 +34,8 @@ def print_creator(creator: Row) -> None:
     _line("audience", profile.get("audience_type"))
     _line("topics", cell(profile.get("content_topics")))
     pattern = json.loads(profile.get("posting_pattern") or "null") or {}
-    for name, value in pattern.items():
-        _line(name.replace("_", " "), json.dumps(value) if isinstance(value, (dict, list)) else value)
+    for label, told in rhythm_of(pattern):
+        _line(label, told)
     _print_engagement(creator)
     _line("engagement style", profile.get("engagement_style"))
     _line("brand fit", cell(profile.get("brand_fit")))

@@ -30,7 +30,10 @@ def print_status(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         print_json({"command": "status", **state})
         return
-    print_rows([{"table": name, "rows": rows} for name, rows in state["tables"].items()])
+    filled = [{"table": name, "rows": rows} for name, rows in state["tables"].items() if rows]
+    print_rows(filled)
+    if empty := len(state["tables"]) - len(filled):
+        say(f"{empty} tables are empty: --json names them")
     print_rows(state["runs"], title="\nlast runs")
     if state["language_models"]:
         print_rows(state["language_models"], title="\nlanguage models, last 30 days")

@@ -17,11 +17,11 @@ from igtool.errors import UsageError
 from igtool.lake import Lake
 from igtool.notes import creators_named
 from igtool.report import texts
+from igtool.report.rhythm import rhythm_of
 from igtool.serve.api.base import services_of, several
 from igtool.serve.callers import shown_to, who_of
 from igtool.serve.login import PAGE
 from igtool.serve.pages.frame import age, href, page
-from igtool.serve.pages.telling import rhythm_of
 from igtool.serve.pages.values import Row, parsed
 from igtool.workspace import about
 
@@ -109,7 +109,7 @@ def _values(creator: Row) -> list[tuple[str, str]]:
         ("tone", cell(style.get("tone"))),
         ("audience", profile.get("audience_type") or ""),
         ("brand fit", cell(profile.get("brand_fit"))),
-        *rhythm_of(profile),
+        *rhythm_of(parsed(profile.get("posting_pattern"))),
         ("tags", ", ".join(f"{tag['category']}:{tag['tag']}" for tag in creator["tags"])),
         ("data", age(None if newest is None else max(0, (datetime.now(UTC) - newest).days))),
     ]

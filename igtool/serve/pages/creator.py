@@ -11,6 +11,7 @@ from starlette.responses import Response
 from igtool import charts
 from igtool.history import handles_close_to
 from igtool.lake import Lake
+from igtool.report.rhythm import rhythm_of
 from igtool.serve.api.base import services_of
 from igtool.serve.api.creators import choices, named
 from igtool.serve.callers import Caller, public_to, shown_to, who_of
@@ -19,7 +20,7 @@ from igtool.serve.listing import platform_of
 from igtool.serve.login import PAGE
 from igtool.serve.pages.frame import page
 from igtool.serve.pages.own import own_of
-from igtool.serve.pages.telling import courses_of, hour_rows, hours_of, items_of, rhythm_of, topics_of
+from igtool.serve.pages.telling import courses_of, hour_rows, hours_of, items_of, topics_of
 from igtool.serve.pages.values import Row, older_answers, parsed, values_of
 from igtool.workspace import about
 
@@ -67,7 +68,7 @@ def whole(lake: Lake, creator_id: str, who: Caller) -> Row:
         "style": parsed(profile.get("user_style")),
         "topics": topics_of(profile, items),
         "quotes": quotes_of(profile),
-        "rhythm": rhythm_of(profile),
+        "rhythm": rhythm_of(parsed(profile.get("posting_pattern"))),
         "courses": courses_of(lake, creator),
         "hours": charts.heatmap("hours", "Posts by weekday and hour (UTC)", hours) if hours else None,
         "hour_rows": hour_rows(hours),

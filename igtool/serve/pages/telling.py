@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from markupsafe import Markup
 
 from igtool import charts
-from igtool.charts import DAYS, grouped, percent
+from igtool.charts import DAYS, grouped
 from igtool.lake import Lake
 from igtool.report import texts
 from igtool.serve.pages.values import Row, parsed
@@ -123,30 +122,3 @@ def hour_rows(hours: dict[tuple[int, int], int]) -> list[tuple[str, str, str]]:
         fullest = sorted(of_day, key=lambda hour: (-of_day[hour], hour))[:3]
         rows.append((name, grouped(sum(of_day.values())), ", ".join(f"{hour:02d}:00" for hour in fullest) or "–"))
     return rows
-
-
-def rhythm_of(profile: Row) -> list[tuple[str, str]]:
-    """How the creator posts, as label and text."""
-    return list(_rhythm(parsed(profile.get("posting_pattern"))))
-
-
-def _rhythm(pattern: Row) -> Iterator[tuple[str, str]]:
-    zone = str(pattern.get("time_zone") or "UTC")
-    if (weekly := pattern.get("frequency")) is not None:
-        yield "posts a week", f"{weekly:.1f}"
-    if (gap := pattern.get("median_gap_days")) is not None:
-        yield "days between two", f"{gap:.1f} (median)"
-    if best := pattern.get("best_time_to_post"):
-        by = {"engagement": "the best reactions", "frequency": "posts most"}.get(best.get("basis"), best.get("basis"))
-        when = f"{texts.words(str(best.get('weekday')))} {int(best.get('hour') or 0):02d}:00"
-        yield "best time", f"{when} {zone}: {by}, {best.get('items')} posts"
-    if hours := pattern.get("best_hours"):
-        yield "best hours", ", ".join(f"{int(hour):02d}:00" for hour in hours) + f" {zone}"
-    for name, label in (("content_mix", "formats"), ("content_kinds", "kinds of content")):
-        if shares := pattern.get(name):
-            yield label, _shares(shares)
-
-
-def _shares(shares: dict[str, Any]) -> str:
-    ordered = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{texts.words(name).lower()} {percent(share)}" for name, share in ordered)
