@@ -78,7 +78,6 @@ class Backup:
         try:
             with replaced(target) as file, self.path(name).open("rb") as source:
                 shutil.copyfileobj(source, file, 1 << 20)
-            target.chmod(0o600)
             set_changed(target, entry.changed_ns)
         except OSError as error:
             raise storage_error(error, target) from error
@@ -115,10 +114,8 @@ def _problem(path: Path, entry: Entry) -> str | None:
 def write(folder: Path, manifest: Manifest) -> None:
     """Make ``manifest`` that of the backup in ``folder``. Raises StorageError."""
     content = asdict(manifest) | {"format": FORMAT}
-    path = folder / NAME
-    with replaced(path) as file:
+    with replaced(folder / NAME) as file:
         file.write(json.dumps({**content, "checksum": _checksum(content)}, indent=1).encode())
-    path.chmod(0o600)
 
 
 def opened(folder: Path) -> Backup:

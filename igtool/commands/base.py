@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -78,6 +79,8 @@ def main(context: click.Context, workspace: Path | None) -> None:
 
     Start with: igtool enrich creators.csv --source raw/
     """
+    before = os.umask(0o077)  # all that a command makes may hold personal data: it is for its owner alone
+    context.call_on_close(lambda: os.umask(before))
     context.obj = workspace
     sys.excepthook = report_bug
 
