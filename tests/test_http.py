@@ -689,6 +689,7 @@ def test_headers_that_cannot_be_sent(client: Client, name: str, value: str) -> N
         ("?client_secret=a&SIGNATURE=b&api_key=c", "?client_secret=***&SIGNATURE=***&api_key=***"),
         ("?page_token=CAUQ&monkey=1&pageToken=2", "?page_token=CAUQ&monkey=1&pageToken=2"),
         ("https://user:word@h/@me", "https://***@h/@me"),
+        ("no https:/user:word@h/a", "no https:/***@h/a"),
     ],
 )
 def test_secrets_are_redacted(text: str, shown: str) -> None:

@@ -191,7 +191,8 @@ def ask_models(watched: Watched, models: LlmServer) -> None:
 def look(watched: Watched) -> None:
     """Every command that shows something, for people and for programs; and what writes files elsewhere."""
     for words in (
-        ("config", "show"), ("status",), ("rejects",), ("queue", "list"), ("drift",), ("llm", "show"), ("models", "list"),
+        ("config", "show"), ("status",), ("rejects",), ("queue", "list"), ("drift",), ("llm", "show"),
+        ("models", "list"),
         ("audit", "list"), ("sql", "from raw_responses"), ("show", "anna_one"), ("search", "anna"), ("verify",),
         ("status", "--check"), ("tenant", "list"), ("sql", "from llm_answers"),
     ):  # fmt: skip
@@ -222,7 +223,11 @@ def serve(watched: Watched, platform: PlatformServer) -> None:
         platform.script(["echo-key-401"])
         watched.run("insights", "ingest", conversations, "--url", platform.url("web"))
     watched.run(
-        "insights", "ingest", conversations, "--url", "http://user:" + quote(watched.secrets["wrong"]) + "@127.0.0.1:1/"
+        "insights",
+        "ingest",
+        conversations,
+        "--url",
+        "http://user:" + quote_plus(watched.secrets["wrong"]) + "@127.0.0.1:1/",
     )
 
 
@@ -278,7 +283,8 @@ def test_the_search_finds_each_spelling() -> None:
     """What is looked for is found: in URLs, on pages, in JSON, and in base64 at any place of a longer text."""
     secret = canary("openai_api_key")
     for written in (
-        secret, quote(secret), quote(secret, safe=""), html.escape(secret), json.dumps({"a": secret}), secret.encode().hex(),
+        secret, quote(secret), quote(secret, safe=""), html.escape(secret), json.dumps({"a": secret}),
+        secret.encode().hex(),
         *(base64.b64encode(b"x" * n + secret.encode() + b"yy").decode() for n in range(4)),
         *(base64.urlsafe_b64encode(b"Bearer: " * n + secret.encode()).decode() for n in range(4)),
     ):  # fmt: skip

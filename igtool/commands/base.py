@@ -102,7 +102,9 @@ def _ending(context: click.Context) -> Iterator[None]:
     try:
         yield
     except IgtoolError as error:
-        say(f"igtool: {error}")
+        from igtool.http.answers import redacted
+
+        say(f"igtool: {redacted(str(error), ())}")
         context.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
