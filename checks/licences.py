@@ -75,7 +75,7 @@ def _name(text: str) -> str | None:
     return next((name for pattern, name in _SPOKEN if re.fullmatch(pattern, lowered)), None)
 
 
-def said_by(told: metadata.PackageMetadata) -> str:
+def said_by(told: Any) -> str:
     """The licence as an installed package states it: expression, else classifiers, else the free text; or nothing."""
     if expression := told.get("License-Expression"):
         return str(expression)
