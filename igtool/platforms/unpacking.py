@@ -89,14 +89,16 @@ class _Xz(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         while True:
-            if self._decoder is None or self._decoder.eof:
-                rest = (self._decoder.unused_data if self._decoder else b"") or self._file.read(_BUFFER)
-                packed = rest.lstrip(b"\0") if self._decoder else rest  # streams are padded with zeros
+            if self._decoder is None:
+                packed = self._file.read(_BUFFER)
                 if not packed:
-                    if rest:
-                        continue
                     return 0
-                self._decoder = lzma.LZMADecompressor(lzma.FORMAT_AUTO, memlimit=_MEMORY)
+                self._decoder = _decoder()
+            elif self._decoder.eof:
+                packed = self._next_stream(self._decoder.unused_data)
+                if not packed:
+                    return 0
+                self._decoder = _decoder()
             else:
                 packed = self._file.read(_BUFFER) if self._decoder.needs_input else b""
                 if not packed and self._decoder.needs_input:
@@ -105,6 +107,17 @@ class _Xz(io.RawIOBase):
             if found:
                 buffer[: len(found)] = found
                 return len(found)
+
+    def _next_stream(self, rest: bytes) -> bytes:
+        """What follows a stream, without the zeros that pad it; nothing at the end of the file."""
+        rest = rest.lstrip(b"\0")
+        while not rest and (more := self._file.read(_BUFFER)):
+            rest = more.lstrip(b"\0")
+        return rest
+
+
+def _decoder() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(lzma.FORMAT_AUTO, memlimit=_MEMORY)
 
 
 def unpacked(file: IO[bytes], packing: str, left: Allowance | None) -> io.BufferedReader[Any]:
