@@ -102,8 +102,6 @@ def say(message: str) -> None:
 class _OneLine(logging.Formatter):
     """An entry is a line: what it quotes can neither begin another one nor give orders to a terminal."""
 
-    converter = time.gmtime
-
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         return harmless(super().formatMessage(record)).replace("\n", " ")
 
@@ -118,6 +116,7 @@ def logging_to(path: Path | None, *, verbose: bool) -> Iterator[None]:
         except OSError as error:
             raise storage_error(error, path) from error
     form = _OneLine("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    form.converter = time.gmtime
     log = logging.getLogger("igtool")
     log.setLevel(logging.INFO)
     for handler in handlers:
