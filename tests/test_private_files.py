@@ -77,7 +77,7 @@ def test_all_that_commands_write_is_for_its_owner(run: Callable[..., Result], tm
 def test_stores_of_a_library_are_for_their_owner(tmp_path: Path) -> None:
     """Without the command line too: the journal, the catalog and what SQLite puts beside them."""
     place = tmp_path / "place"
-    with Journal(place / "cache", writable=True) as journal, Lake(place / "data", writable=True) as lake:
+    with Journal(place / "cache", writable=True) as journal, Lake(place / "data", writable=True):
         journal.forget_stages()
         files = {path.name for path in place.rglob("*") if path.is_file()}
         assert {"journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm", "catalog.sqlite"} <= files
