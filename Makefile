@@ -7,7 +7,7 @@ OUTPUT ?=
 ARGS ?=
 KILLS ?= 50
 
-.PHONY: setup enrich demo model vision export test test-slow check bench bench-quick bench-fetch bench-normalize fuzz fuzz-api corruption torture wheel wheel-test serve doctor clean
+.PHONY: setup enrich demo model vision export test test-slow check audit bench bench-quick bench-fetch bench-normalize fuzz fuzz-api corruption torture wheel wheel-test serve doctor clean
 
 setup: .venv/ready
 
@@ -63,6 +63,12 @@ check: .venv/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m checks.licences
+	$(BIN)/python -m checks.audit
+
+# Known vulnerabilities of what is pinned; `make check` looks too, but goes on where nobody answers.
+audit: .venv/ready-dev
+	$(BIN)/python -m checks.audit --required --seconds 300
 
 bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.run

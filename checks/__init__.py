@@ -1,1 +1,1 @@
-"""Campaigns that look at the whole product and take longer than a test: `make wheel-test`."""
+"""What looks at the whole product besides its code: licences, known vulnerabilities, the wheel with each extra."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from igtool.files import storage_error
-from igtool.text import one_line
+from igtool.text import harmless, one_line, spelt
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,7 @@ _WIDTH_WITHOUT_TERMINAL = 160
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout; times as ISO 8601, numbers that JSON lacks as null."""
-    text = json.dumps(plain(document), ensure_ascii=False, indent=2)
+    text = spelt(json.dumps(plain(document), ensure_ascii=False, indent=2))
     sys.stdout.write(text.encode("utf-8", "replace").decode() + "\n")
 
 
@@ -62,7 +62,7 @@ def cell(value: Any) -> str:
         if len(value) > 8 and all(isinstance(item, float) for item in value):
             return f"[{len(value)} numbers]"
         return one_line(", ".join(map(cell, value)), 120)
-    return one_line(str(value), 120)
+    return one_line(harmless(str(value)), 120)
 
 
 def make_console() -> Console:
@@ -74,26 +74,36 @@ def make_console() -> Console:
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None, *, title: str = "") -> None:
     """Rows as a table on stdout; says so when there are none."""
+    from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
     console = make_console()
     if not rows:
-        console.print(f"{title}: none" if title else "no rows")
+        console.print(f"{cell(title)}: none" if title else "no rows", markup=False)
         return
     names = list(columns) if columns else list(rows[0])
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(
+        title=escape(cell(title)) or None, title_justify="left", header_style="bold", box=None, pad_edge=False
+    )
     for name in names:
         numeric = all(isinstance(row.get(name), (int, float, type(None))) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(cell(name)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell(row.get(name))) for name in names))
     console.print(table)
 
 
 def say(message: str) -> None:
-    """A message for the person, on stderr."""
-    sys.stderr.write(message.encode("utf-8", "replace").decode() + "\n")
+    """A message for the person, on stderr, with nothing that a terminal would obey."""
+    sys.stderr.write(harmless(message).encode("utf-8", "replace").decode() + "\n")
+
+
+class _OneLine(logging.Formatter):
+    """An entry is a line: what it quotes can neither begin another one nor give orders to a terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return harmless(super().formatMessage(record)).replace("\n", " ")
 
 
 @contextmanager
@@ -105,7 +115,7 @@ def logging_to(path: Path | None, *, verbose: bool) -> Iterator[None]:
             handlers.append(logging.FileHandler(path, encoding="utf-8"))
         except OSError as error:
             raise storage_error(error, path) from error
-    form = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    form = _OneLine("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     form.converter = time.gmtime
     log = logging.getLogger("igtool")
     log.setLevel(logging.INFO)

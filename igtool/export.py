@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from igtool.errors import StorageError
-from igtool.files import fsync
+from igtool.files import fsync, make_folder
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.lake_sql import quote
@@ -26,7 +26,7 @@ def export_tables(
     Each file is replaced as a whole. Rows are sorted by key, so that equal tables give equal rows in order.
     E-mail addresses are left out but ``with_emails``.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     written = []
     for name in tables:
         path = folder / f"{name}.parquet"
@@ -53,6 +53,7 @@ def _write(lake: Lake, name: str, path: Path, hidden: Sequence[str]) -> None:
         lake.execute(
             f"copy (select {shown} from {source} order by {keys}) to '{target}' (format parquet, compression zstd)"
         )
+        temporary.chmod(0o600)
         fsync(temporary)
         temporary.replace(path)
         fsync(path.parent)

@@ -45,16 +45,41 @@ def read_whole(path: Path, most_mb: int) -> bytes:
     return data
 
 
+def make_folder(folder: Path) -> None:
+    """Make ``folder``, and those above it that are missing, for their owner alone. Raises OSError.
+
+    One that is there keeps its mode: who opened it to others meant it.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(mode=0o700, exist_ok=True)
+
+
+def make_file(path: Path) -> None:
+    """Make an empty file for its owner alone where none is: what SQLite makes has the mode that umask leaves.
+
+    A file that is there is not opened: closing it would take away locks that this process holds. Raises OSError.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _made(path: Path, flags: int) -> int:
+    """A descriptor of a file, which is for its owner alone where it is made now."""
+    return os.open(path, flags | os.O_CREAT, 0o600)
+
+
 @contextmanager
 def replaced(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that takes the place of ``path`` when the block ends well; else ``path`` stays as it was.
 
-    The bytes and the folder entry are on disk before this returns. Raises StorageError.
+    It is for its owner alone, whatever the mode of what was there. The bytes and the folder entry are on disk before
+    this returns. Raises StorageError.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        make_folder(path.parent)
+        with os.fdopen(_made(temporary, os.O_WRONLY | os.O_TRUNC), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -85,8 +110,8 @@ class WriterLock:
 
     def __init__(self, path: Path, what: str, *, briefly: bool = False) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a+")
+            make_folder(path.parent)
+            self._file = os.fdopen(_made(path, os.O_RDWR | os.O_APPEND), "a+")
         except OSError as error:
             raise storage_error(error, path) from error
         ends = time.monotonic() + _PATIENCE_S
@@ -137,8 +162,8 @@ def held(path: Path, *, shared: bool, patience_s: float = 0.0) -> Iterator[bool]
     It is waited for so long. An OS lock: nothing is left behind by a crash. Raises StorageError.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
+        make_folder(path.parent)
+        file = os.fdopen(_made(path, os.O_RDWR | os.O_APPEND), "a+")
     except OSError as error:
         raise storage_error(error, path) from error
     with file:

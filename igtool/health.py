@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from igtool import genres
 from igtool.drift.coverage import FIX, coverage, troubles
 from igtool.errors import IgtoolError, IntegrityError, UsageError
+from igtool.files import make_folder
 from igtool.journal import Journal
 from igtool.journal.conversations import ConversationQueue
 from igtool.journal.forgetting import Forgetting
@@ -99,6 +101,7 @@ def doctor(settings: Settings) -> list[Check]:
         _attempt("encoder", settings.encoder, "run `make setup`", lambda: _encoder(settings)),
         _attempt("vocabulary", "niches, genres and tags", "mend the file it names", lambda: _vocabulary(settings)),
         *_folders(settings),
+        _private(settings),
         _attempt("lake", "the tables", "restore data/ from a backup", lambda: _lake(settings)),
         *_shapes(settings),
         _attempt("forgetting", "what was begun", "run `igtool forget --resume`", lambda: _forgetting(settings)),
@@ -168,7 +171,7 @@ def _vocabulary(settings: Settings) -> str:
 def _folders(settings: Settings) -> Iterator[Check]:
     for folder in (settings.data, settings.cache):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             probe = folder / ".doctor"
             probe.write_bytes(b"")
             probe.unlink()
@@ -178,6 +181,23 @@ def _folders(settings: Settings) -> Iterator[Check]:
         free = shutil.disk_usage(folder).free
         enough = free >= _LEAST_FREE_BYTES
         yield Check(folder.name, enough, f"{free / 1e9:.1f} GB free", "" if enough else "free at least 1 GB")
+
+
+def _private(settings: Settings) -> Check:
+    """Whose keys and data others on this machine can read; not wrong by itself: a group may be meant to."""
+    names = (".env", "igtool.toml", "data/lake.json", "data/catalog.sqlite", "cache/journal.sqlite")
+    seen = [name for name in names if _is_open(settings.workspace, name)]
+    if not seen:
+        return Check("private", True, "keys and data are for their owner alone")
+    return Check("private", True, f"others on this machine can read {', '.join(seen)}", "chmod go-rwx on them")
+
+
+def _is_open(folder: Path, name: str) -> bool:
+    path = folder / name
+    try:
+        return bool(path.stat().st_mode & 0o044 and path.parent.stat().st_mode & 0o011)
+    except OSError:
+        return False
 
 
 def _lake(settings: Settings) -> str:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from igtool.errors import ConfigError, UsageError
 from igtool.extensions import load_extension
-from igtool.files import WriterLock
+from igtool.files import WriterLock, make_file
 from igtool.journal import LakeFile
 from igtool.journal.sqlite_files import alone, check_seal, entered, left
 from igtool.lake_errors import translated
@@ -112,6 +112,8 @@ class Lake(LakeFiles):
         options = f"DATA_PATH '{path}/', OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT 30000"
         options += ", META_JOURNAL_MODE 'WAL'" if self.is_writable else ", READ_ONLY"
         with translated(self.folder):
+            if self.is_writable:
+                make_file(self.catalog)
             self._connection.execute(f"attach 'ducklake:sqlite:{path}/catalog.sqlite' as lake ({options})")
             self._connection.execute("use lake")
 

@@ -10,7 +10,7 @@ import duckdb
 
 from igtool.errors import StorageError
 from igtool.extensions import load_extension
-from igtool.files import fsync, storage_error
+from igtool.files import fsync, make_folder, storage_error
 from igtool.lake import Lake
 from igtool.lake_errors import translated
 from igtool.lake_sql import quote
@@ -86,10 +86,11 @@ def write_portable(lake: Lake, path: Path, *, with_hnsw: bool = False, offline: 
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         temporary.unlink(missing_ok=True)
         size = _copy(lake, temporary)
         _index(temporary, size, with_hnsw=with_hnsw, offline=offline)
+        temporary.chmod(0o600)
         fsync(temporary)
         temporary.replace(path)
         fsync(path.parent)

@@ -98,7 +98,7 @@ class Workers:
         self._stage = stage
         self._folder = folder
         shutil.rmtree(folder, ignore_errors=True)  # what a run that was killed left there
-        folder.mkdir(parents=True)
+        folder.mkdir(mode=0o700, parents=True)
         self._workers = [_Worker(stage) for _ in range(count)]
         self._number = 0
 

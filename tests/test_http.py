@@ -562,7 +562,21 @@ def test_loopback_is_open_only_where_it_is_allowed(address: str) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0"],
+    [
+        "127.0.0.1",
+        "localhost",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "0",
+        "0x7f000001",
+        "017700000001",
+        "0.0.0.0",
+        "[::]",
+    ],
 )
 def test_this_machine_is_not_asked_by_default(serve: Callable[..., Server], host: str) -> None:
     """However it is spelt; nothing is sent."""
@@ -643,6 +657,10 @@ def test_the_next_address_is_tried(
         "https:///path",
         "file:///etc/hostname",
         "ftp://example.com/",
+        "unix:///var/run/docker.sock",
+        "http+unix://%2Fvar%2Frun%2Fdocker.sock/",
+        "data:text/plain,x",
+        "http://0177.0.0.1/",
         "http://a b/",
         "http://a..b/",
         "http://%31/",
@@ -689,6 +707,7 @@ def test_headers_that_cannot_be_sent(client: Client, name: str, value: str) -> N
         ("?client_secret=a&SIGNATURE=b&api_key=c", "?client_secret=***&SIGNATURE=***&api_key=***"),
         ("?page_token=CAUQ&monkey=1&pageToken=2", "?page_token=CAUQ&monkey=1&pageToken=2"),
         ("https://user:word@h/@me", "https://***@h/@me"),
+        ("no https:/user:word@h/a", "no https:/***@h/a"),
     ],
 )
 def test_secrets_are_redacted(text: str, shown: str) -> None:

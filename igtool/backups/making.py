@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from igtool import __version__
-from igtool.backups.manifest import NAME, Entry, Manifest, opened, place_of, write
+from igtool.backups.manifest import NAME, SETTINGS, Entry, Manifest, opened, place_of, write
 from igtool.errors import IntegrityError, LockedError, UsageError
 from igtool.files import WriterLock, fsync, held, storage_error
 from igtool.integrity.catalog import catalog_files, catalog_snapshot
@@ -26,7 +26,6 @@ from igtool.settings import Settings
 _PATIENCE_S = 60.0
 _STEP = 1 << 20
 _COPYING = ".copying-"
-_SETTINGS = ("igtool.toml", "tags.toml", "models/models.local.toml", "models/models.toml")
 _KEYS = ("data/lake.json", "data/tombstones.key")
 ALWAYS_LEFT_OUT = (
     ".env (keys: keep them elsewhere)",
@@ -157,7 +156,7 @@ def _made(settings: Settings, target: Path, *, with_images: bool, told: Callable
     data, copier = settings.data.resolve(), _Copier(target)
     with tempfile.TemporaryDirectory(dir=target, prefix=".making-") as building:
         catalog = _databases(settings, copier, Path(building))
-        for name in (*_KEYS, *_SETTINGS):
+        for name in (*_KEYS, *SETTINGS):
             if (settings.workspace / name).is_file():
                 copier.add(name, settings.workspace / name)
         for name, path, sha256 in _data_files(settings, catalog):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -16,7 +18,11 @@ from igtool.files import fsync, replaced, storage_error
 
 NAME = "igtool-backup.json"
 FORMAT = 1
-_MOST_BYTES = 1 << 30
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOST_BYTES = 1 << 28
+"""Of the manifest, which is read into memory: a million pictures take 200 MB."""
+SETTINGS = ("igtool.toml", "tags.toml", "models/models.local.toml", "models/models.toml")
+"""Files that a backup may hold besides those of data/ and cache/."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,6 @@ class Backup:
         try:
             with replaced(target) as file, self.path(name).open("rb") as source:
                 shutil.copyfileobj(source, file, 1 << 20)
-            target.chmod(0o600)
             set_changed(target, entry.changed_ns)
         except OSError as error:
             raise storage_error(error, target) from error
@@ -103,6 +108,8 @@ def sha256_of(path: Path) -> str:
 
 def _problem(path: Path, entry: Entry) -> str | None:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "is no file"
         if path.stat().st_size != entry.bytes:
             return f"has {path.stat().st_size} bytes instead of {entry.bytes}"
         return None if sha256_of(path) == entry.sha256 else "is not what it was (SHA-256)"
@@ -115,10 +122,8 @@ def _problem(path: Path, entry: Entry) -> str | None:
 def write(folder: Path, manifest: Manifest) -> None:
     """Make ``manifest`` that of the backup in ``folder``. Raises StorageError."""
     content = asdict(manifest) | {"format": FORMAT}
-    path = folder / NAME
-    with replaced(path) as file:
+    with replaced(folder / NAME) as file:
         file.write(json.dumps({**content, "checksum": _checksum(content)}, indent=1).encode())
-    path.chmod(0o600)
 
 
 def opened(folder: Path) -> Backup:
@@ -150,17 +155,25 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     del content["format"]
     files = {_plain(name): Entry(**entry) for name, entry in content.pop("files").items()}
     for entry in files.values():
-        if len(entry.sha256) != 64 or not entry.sha256.isalnum():
+        if not isinstance(entry.sha256, str) or not _SHA256.fullmatch(entry.sha256):
             raise ValueError(f"{entry.sha256!r:.80} is no SHA-256")
-    left_out = tuple(content.pop("left_out"))
-    return Manifest(files=files, left_out=left_out, **content)
+        if not all(isinstance(one, int) and 0 <= one < 1 << 63 for one in (entry.bytes, entry.changed_ns)):
+            raise ValueError(f"{entry!r:.200} has no size and time")
+    left_out = tuple(map(str, content.pop("left_out")))
+    made = Manifest(files=files, left_out=left_out, **content)
+    texts, numbers = (made.lake_id, made.igtool, made.made_at), (made.snapshot, made.schema_version)
+    if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, int) for one in numbers):
+        raise ValueError("it has no sense")
+    return made
 
 
 def _plain(name: str) -> str:
-    """``name`` if it stays within a workspace: a backup may come from somebody else."""
+    """``name`` if it is one that backups hold: this one may come from somebody else, and a folder may hold programs."""
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
+    if ".." in path.parts or path.as_posix() != name or "\0" in name:
         raise ValueError(f"{name!r:.200} leads out of the workspace")
+    if name not in SETTINGS and (len(path.parts) < 2 or path.parts[0] not in ("data", "cache")):
+        raise ValueError(f"{name!r:.200} is nothing that a backup holds")
     return name
 
 

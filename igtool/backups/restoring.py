@@ -12,7 +12,9 @@ from pathlib import Path
 from igtool.backups.manifest import Backup, Manifest, opened
 from igtool.errors import ConfigError, IgtoolError, IntegrityError, UsageError
 from igtool.files import WriterLock, fsync, storage_error
+from igtool.integrity.catalog import check_paths
 from igtool.journal import Journal, LakeFile
+from igtool.journal.sqlite_files import change
 from igtool.lake import Lake
 from igtool.lake_files import CATALOG, seal_catalog
 from igtool.schema import SCHEMA_VERSION, TABLES
@@ -74,7 +76,12 @@ def _staged(backup: Backup, workspace: Path) -> Path:
 
 
 def _finish_stores(staging: Path, backup: Backup, *, offline: bool) -> None:
-    """Note the SHA-256 of the data files in the journal, and seal both stores."""
+    """Check where the catalog leads, note the SHA-256 of the data files in the journal, and seal both stores.
+
+    What waited to be deleted is in no backup, and its paths are those of another place: that list goes.
+    """
+    check_paths(staging / "data" / CATALOG)
+    change(staging / "data" / CATALOG, [("delete from ducklake_files_scheduled_for_deletion", ())])
     data = [
         LakeFile(name.removeprefix("data/"), entry.bytes, entry.sha256)
         for name, entry in backup.manifest.files.items()

@@ -11,6 +11,7 @@ import rich_click as click
 from igtool.commands.base import JSON, Command, main, workspace_of
 from igtool.console import print_json, print_rows, say
 from igtool.errors import UsageError
+from igtool.text import harmless
 
 if TYPE_CHECKING:
     from igtool.asking import Tally
@@ -112,8 +113,8 @@ def llm_show_command(context: click.Context, /, handle: str, as_json: bool, **gi
         when = f"sent {row['answered_at']:%Y-%m-%d %H:%M} UTC" if row["answered_at"] else "would be sent"
         say(f"== {row['creator_id']} {row['kind']}: {when} to {row['provider']} {row['model']}")
         for message in row["messages"]:
-            click.echo(f"--- {message['role']}\n{message['content']}")
+            click.echo(harmless(f"--- {message['role']}\n{message['content']}"))
         if row["answer"] is not None:
-            click.echo(f"--- answer ({row['outcome']}, {row['cost_usd']:.5f} US dollars)\n{row['answer']}")
+            click.echo(harmless(f"--- answer ({row['outcome']}, {row['cost_usd']:.5f} US dollars)\n{row['answer']}"))
         elif row["schema"]:
             click.echo(f"--- schema of the answer\n{json.dumps(row['schema'])}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -58,15 +60,25 @@ class Stop:
                 signal.signal(number, handler)
 
 
-def report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Write an unexpected error to a file and say where it is; the exit code is 1."""
+def report_bug(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None, *, workspace: Path | None = None
+) -> None:
+    """Write an unexpected error to a file, without the keys of the settings, and say where; the exit code is 1."""
     import tempfile
     import traceback
 
+    from igtool.http.answers import redacted
+    from igtool.settings import load, secrets_of
+
+    try:
+        secrets = secrets_of(load(workspace))
+    except IgtoolError:
+        secrets = ()
     with tempfile.NamedTemporaryFile("w", prefix="igtool-error-", suffix=".txt", delete=False) as file:
         file.write(f"igtool {__version__}, Python {sys.version}\n")
-        file.writelines(traceback.format_exception(kind, error, trace))
-    say(f"igtool: an error it did not expect, a bug: {kind.__name__}: {error}\nthe report is in {file.name}")
+        file.write(redacted("".join(traceback.format_exception(kind, error, trace)), secrets))
+    words = redacted(f"{kind.__name__}: {error}", secrets)
+    say(f"igtool: an error it did not expect, a bug: {words}\nthe report is in {file.name}")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,8 +90,10 @@ def main(context: click.Context, workspace: Path | None) -> None:
 
     Start with: igtool enrich creators.csv --source raw/
     """
+    before = os.umask(0o077)  # all that a command makes may hold personal data: it is for its owner alone
+    context.call_on_close(lambda: os.umask(before))
     context.obj = workspace
-    sys.excepthook = report_bug
+    sys.excepthook = partial(report_bug, workspace=workspace)
 
 
 @contextmanager
@@ -88,7 +102,9 @@ def _ending(context: click.Context) -> Iterator[None]:
     try:
         yield
     except IgtoolError as error:
-        say(f"igtool: {error}")
+        from igtool.http.answers import redacted
+
+        say(f"igtool: {redacted(str(error), ())}")
         context.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()

@@ -12,6 +12,7 @@ import rich_click as click
 from igtool.commands.base import JSON, Command, Group, main, workspace_of
 from igtool.commands.tags import BY, record
 from igtool.console import print_json, print_rows, say
+from igtool.text import harmless
 
 if TYPE_CHECKING:
     from igtool.reviews.calibrate import Fit, Quality
@@ -240,5 +241,5 @@ def _draw(workspace: Workspace, sha256: str) -> None:
 
     store = PictureStore(workspace.settings.cache / "images")
     found = read_kept(store, [sha256], at_most=256)[sha256]
-    sys.stderr.write(f"\n{found.detail if isinstance(found, Unreadable) else drawn(found)}\n")
+    sys.stderr.write(f"\n{harmless(found.detail) if isinstance(found, Unreadable) else drawn(found)}\n")
     say(str(store.path(sha256)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from igtool.console import cell, make_console, print_rows
 from igtool.counts import format_count
-from igtool.text import one_line
+from igtool.text import harmless, one_line
 
 Row = dict[str, Any]
 
@@ -110,13 +110,15 @@ def _line(label: str, value: Any) -> None:
     from rich.markup import escape
 
     if value not in (None, "", [], "null"):
-        make_console().print(f"  [dim]{label:<17}[/dim] {escape(one_line(str(value), 400))}")
+        make_console().print(f"  [dim]{label:<17}[/dim] {escape(harmless(one_line(str(value), 400)))}")
 
 
 def _print_name(creator: Row) -> None:
     from rich.markup import escape
 
-    make_console().print(f"[bold]{escape(one_line(creator['name'] or '', 80))}[/bold]  {creator['creator_id']}")
+    make_console().print(
+        f"[bold]{escape(harmless(one_line(creator['name'] or '', 80)))}[/bold]  {creator['creator_id']}"
+    )
 
 
 def _print_engagement(creator: Row) -> None:

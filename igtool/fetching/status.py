@@ -149,7 +149,7 @@ def tell(settings: Settings, found: Sequence[Alert]) -> list[str]:
     document = msgspec.json.encode({"alerts": [asdict(alert) for alert in found]})
     troubles = []
     if settings.alert_command:
-        troubles += _run(settings.alert_command, document)
+        troubles += _run(settings.alert_command.get_secret_value(), document)
     if settings.alert_webhook:
         troubles += _post(settings, settings.alert_webhook.get_secret_value(), document)
     return troubles
@@ -160,7 +160,9 @@ def _run(command: str, document: bytes) -> list[str]:
         done = subprocess.run(  # noqa: S603 - the command is the user's own setting
             shlex.split(command), input=document, capture_output=True, timeout=_COMMAND_S, check=False
         )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except subprocess.TimeoutExpired:
+        return [f"the alert command did not end within {_COMMAND_S:g} s"]
+    except (OSError, ValueError) as error:
         return [f"the alert command could not be run: {error}"]
     return [f"the alert command ended with code {done.returncode}"] if done.returncode else []
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from igtool.errors import IntegrityError, StorageError
+from igtool.errors import IntegrityError
 from igtool.files import replaced, storage_error
 from igtool.forgotten.answers import platforms_of, without_person
 from igtool.forgotten.naming import Named, lowered, path_words
@@ -129,9 +129,5 @@ def read_key(folder: Path, *, is_needed: bool) -> bytes:
 def _made(folder: Path) -> bytes:
     path, key = folder / "tombstones.key", secrets.token_bytes(_KEY_BYTES)
     with replaced(path) as file:
-        try:
-            Path(file.name).chmod(0o600)
-        except OSError as error:
-            raise StorageError(f"cannot keep others from reading {path}: {error.strerror}") from error
         file.write(key.hex().encode())
     return key

@@ -17,7 +17,8 @@ _PARAMETER = re.compile(
     rf"((?:(?<![a-z_-])|(?<=%3f))(?:{_PARAMETERS})(?:=|%3d))(?:(?!%26)[^&#\s\"'<>\\])+",
     re.IGNORECASE,
 )
-_USER = re.compile(r"//[^/?#\s@\"'<>]*@")
+_USER = re.compile(r"(//|(?<=[a-z]:)/)[^/?#\s@\"'<>]*@", re.IGNORECASE)
+"""A path that was given as an address has lost one of its slashes."""
 _HIDDEN = "***"
 
 
@@ -61,7 +62,7 @@ def redacted(text: str, secrets: Sequence[str]) -> str:
     known = _pattern(tuple(secrets))
     if known is not None:
         text = known.sub(_HIDDEN, text)
-    return _USER.sub(f"//{_HIDDEN}@", _PARAMETER.sub(rf"\1{_HIDDEN}", text))
+    return _USER.sub(rf"\1{_HIDDEN}@", _PARAMETER.sub(rf"\1{_HIDDEN}", text))
 
 
 @lru_cache(maxsize=64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from igtool.errors import IntegrityError
 from igtool.journal.sqlite_files import rows_of
@@ -64,6 +64,25 @@ def catalog_snapshot(catalog: Path) -> int:
     if not isinstance(value, int):
         raise IntegrityError(f"the catalog {catalog} is damaged: it knows no commit")
     return value
+
+
+def check_paths(catalog: Path) -> None:
+    """Raises IntegrityError where ``catalog``, of which nobody knows who wrote it, names files outside of its lake.
+
+    Also for programs in it: DuckLake makes neither triggers nor views of SQLite.
+    """
+    kinds = ("data_file", "delete_file", "table", "schema")
+    query = " union all ".join(f"select path, path_is_relative from ducklake_{kind}" for kind in kinds)
+    for path, is_relative in rows_of(catalog, query):
+        parts = PurePosixPath(str(path)).parts
+        if not is_relative or ".." in parts or "/" in parts:
+            raise IntegrityError(
+                f"the catalog {catalog} names {path!r:.200}, which is outside of the lake: nothing is read"
+            )
+    if rows_of(catalog, "select 1 from sqlite_master where type in ('trigger', 'view') limit 1"):
+        raise IntegrityError(
+            f"the catalog {catalog} holds triggers or views, which igtool never makes: nothing is read"
+        )
 
 
 def scheduled(folder: Path) -> set[str]:

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from igtool.errors import IntegrityError
-from igtool.files import fsync, storage_error
+from igtool.files import fsync, make_file, make_folder, storage_error
 
 STEPS: tuple[tuple[int, str, str], ...] = (
     (
@@ -186,11 +186,11 @@ def _keep(connection: sqlite3.Connection, path: Path, version: int) -> None:
     target = path.parent / KEPT / f"journal-{version}.sqlite"
     temporary = target.with_suffix(".tmp")
     try:
-        target.parent.mkdir(mode=0o700, exist_ok=True)
+        make_folder(target.parent)
         temporary.unlink(missing_ok=True)
+        make_file(temporary)
         with closing(sqlite3.connect(temporary)) as copy:
             connection.backup(copy)
-        temporary.chmod(0o600)
         fsync(temporary)
         temporary.replace(target)
         fsync(target.parent)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from igtool.errors import IntegrityError, LockedError, StorageError
-from igtool.files import fsync, replaced, storage_error
+from igtool.files import fsync, make_file, make_folder, replaced, storage_error
 
 _SEAL = ".seal"
 _PATIENCE_S = 30
@@ -97,8 +97,9 @@ def copy_database(path: Path, target: Path) -> None:
     Raises IntegrityError, LockedError, StorageError.
     """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         target.unlink(missing_ok=True)
+        make_file(target)
         with (
             translated(path),
             closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_PATIENCE_S)) as source,
@@ -106,7 +107,6 @@ def copy_database(path: Path, target: Path) -> None:
         ):
             source.backup(copy)  # all pages in one step: a copy in several would begin anew after each commit
             copy.execute("pragma journal_mode = delete")
-        target.chmod(0o600)
         fsync(target)
         fsync(target.parent)
     except OSError as error:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from igtool.files import WriterLock, storage_error
+from igtool.files import WriterLock, make_file, make_folder, storage_error
 from igtool.journal import migrations
 from igtool.journal.sqlite_files import alone, check_seal, compact, entered, left, seal, translated
 
@@ -63,7 +63,8 @@ class Journal:
             self._connection = sqlite3.connect(":memory:")
         else:
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(self.path.parent)
+                make_file(self.path)
             except OSError as error:
                 raise storage_error(error, self.path.parent) from error
             with translated(self.path):

@@ -7,22 +7,17 @@ reason.
 
 from __future__ import annotations
 
-import gzip
-import io
-import lzma
 import os
 import re
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import msgspec
-import zstandard
 
 from igtool.errors import UsageError
 from igtool.files import storage_error
@@ -30,6 +25,7 @@ from igtool.platforms.base import knows as known_columns
 from igtool.platforms.csv_rows import Knows, split_rows
 from igtool.platforms.documents import MAX_FILE, MAX_RATIO, Piece, split
 from igtool.platforms.json_text import Malformed
+from igtool.platforms.unpacking import BROKEN, Allowance, checked_archive, unpacked
 from igtool.platforms.values import handle
 
 READ = ".json, .jsonl, .ndjson, .csv, .tsv (also packed as .gz, .zst, .xz), .zip and .html"
@@ -50,15 +46,6 @@ _FETCHED = re.compile(r"_(\d{8}T\d{6})Z?\.", re.ASCII)
 
 
 _HIDDEN = re.compile(r"(?:^|/)(?:\.[^./]|__MACOSX/)")
-_DAMAGE = (
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-    gzip.BadGzipFile,
-    zipfile.BadZipFile,
-    zstandard.ZstdError,
-    NotImplementedError,  # a zip method that Python cannot unpack
-)
 _WANTED = "give a folder, file or archive of JSON dumps; pictures need --creator"
 
 
@@ -128,19 +115,20 @@ class SourceFile:
             yield from _named(pieces, self.path, _moment(self.mtime_ns))
 
     def _members(self, knows: Knows) -> Iterator[Document | Unreadable]:
-        found = False
-        with zipfile.ZipFile(self.location) as archive:
+        found, left = False, Allowance(max(MAX_FILE, MAX_RATIO * self.size))
+        with self.location.open("rb") as file, zipfile.ZipFile(checked_archive(file)) as archive:
             for member in sorted(archive.infolist(), key=lambda info: info.filename):
                 if member.is_dir() or _HIDDEN.search(member.filename):
                     continue
                 found = True
+                left.check()
                 path = f"{self.path}!{member.filename}"
-                yield from _guarded(path, self._member(archive, member, path, knows))
+                yield from _guarded(path, self._member(archive, member, path, knows, left))
         if not found:
             raise Malformed("empty-file", "there is no file in the archive")
 
     def _member(
-        self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str, knows: Knows
+        self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str, knows: Knows, left: Allowance
     ) -> Iterator[Document | Unreadable]:
         name = PurePosixPath(member.filename).name
         found = _format(name)
@@ -148,12 +136,14 @@ class SourceFile:
             raise _unsupported(name)
         if member.flag_bits & 1:
             raise Malformed("broken-archive", "it is encrypted: unpack it first")
+        if member.compress_type == zipfile.ZIP_LZMA:  # its header asks for memory, and nothing bounds that
+            raise Malformed("broken-archive", "it is packed with LZMA, which no dump is: unpack it first")
         try:
             observed_at = datetime(*member.date_time, tzinfo=UTC)
         except ValueError:
             observed_at = _moment(self.mtime_ns)
         with archive.open(member) as file:
-            pieces = _pieces(file, found, max(member.compress_size, 1), knows, packed=True)
+            pieces = _pieces(file, found, max(member.compress_size, 1), knows, left)
             yield from _named(pieces, path, observed_at)
 
 
@@ -239,24 +229,13 @@ def _format(name: str) -> _Format | None:
     return _Format(_KINDS[ending], packing) if ending in _KINDS else None
 
 
-def _pieces(file: IO[bytes], found: _Format, size: int, knows: Knows, *, packed: bool = False) -> Iterator[Piece]:
-    limit = max(MAX_FILE, MAX_RATIO * size) if packed or found.packing else None
-    stream = _unpacked(file, found.packing)
+def _pieces(file: IO[bytes], found: _Format, size: int, knows: Knows, left: Allowance | None = None) -> Iterator[Piece]:
+    """The documents of a file; ``left`` is what its archive may still come to, if it is in one."""
+    limit = max(MAX_FILE, MAX_RATIO * size) if left or found.packing else None
+    stream = unpacked(file, found.packing, left)
     if found.kind == "table":
         return split_rows(stream, limit=limit, knows=knows)
     return split(stream, lines=found.kind == "lines", limit=limit)
-
-
-def _unpacked(file: IO[bytes], packing: str) -> io.BufferedReader[Any]:
-    """``file`` as it was before it was packed; the caller closes what it opened."""
-    stream: Any = file
-    if packing == ".gz":
-        stream = gzip.GzipFile(fileobj=file)
-    elif packing == ".xz":
-        stream = lzma.LZMAFile(file)  # noqa: SIM115 - closes nothing but itself
-    elif packing == ".zst":
-        stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
-    return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream, _BUFFER)
 
 
 def _named(pieces: Iterator[Piece], path: str, observed_at: datetime) -> Iterator[Document | Unreadable]:
@@ -288,7 +267,7 @@ def _guarded(path: str, found: Iterator[Document | Unreadable]) -> Iterator[Docu
             yield item
     except Malformed as flaw:
         yield Unreadable(path, index + 1, flaw.reason, flaw.detail)
-    except _DAMAGE as error:
+    except BROKEN as error:
         yield Unreadable(path, index + 1, "broken-archive", str(error) or "it ends too early")
     except OSError as error:
         yield Unreadable(path, index + 1, "unreadable-file", error.strerror or str(error))

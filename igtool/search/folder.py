@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from igtool.errors import IntegrityError, UsageError
-from igtool.files import fsync, replaced, storage_error
+from igtool.files import fsync, make_folder, replaced, storage_error
 
 INDEX_FORMAT = 3
 """Raised when the files change shape; an index of another format is built again."""
@@ -47,7 +47,7 @@ def written(folder: Path, version: str) -> Iterator[Path]:
         raise UsageError(f"the index version {version!r} is no plain file name: use letters, digits, . _ -")
     before = current_name(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         _remove(folder, keep={version, before})
         building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder))
         try:
@@ -97,7 +97,6 @@ def _put_in_place(building: Path, target: Path) -> None:
         fsync(path)
     for path in (building, *(path for path in building.rglob("*") if path.is_dir())):
         fsync(path)
-    building.chmod(0o755)
     if target.exists():
         shutil.rmtree(target)
     building.rename(target)

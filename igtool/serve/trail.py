@@ -27,7 +27,7 @@ _MOST = 10_000
 """Entries that wait while the journal cannot be written; of more, the newest are dropped and counted."""
 _AT_ONCE = 1_000
 _VEILED = ("alert_command",)
-"""Settings that may hold a secret though they are none: whether they changed is told, and not to what."""
+"""Secret settings that say what the server starts: that they changed is told, and not to what."""
 
 
 class Trail:
@@ -108,11 +108,12 @@ def _shown(settings: Settings) -> dict[str, Any]:
     """Name to value of the settings that are no secrets."""
     found: dict[str, Any] = {}
     for name, info in type(settings).model_fields.items():
-        if name == "workspace" or SecretStr in (info.annotation, *get_args(info.annotation)):
+        is_secret = SecretStr in (info.annotation, *get_args(info.annotation))
+        if name == "workspace" or (is_secret and name not in _VEILED):
             continue
         value = getattr(settings, name)
-        if name in _VEILED and value is not None:
-            value = f"sha256 {hashlib.sha256(str(value).encode()).hexdigest()[:12]}"
+        if isinstance(value, SecretStr):
+            value = f"sha256 {hashlib.sha256(value.get_secret_value().encode()).hexdigest()[:12]}"
         found[name] = value if isinstance(value, (str, int, float, bool, dict, type(None))) else _text(value)
     return found
 

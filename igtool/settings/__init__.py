@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -149,6 +149,14 @@ def load(workspace: Path | None = None, **flags: Any) -> Settings:
         raise ConfigError(f"a setting does not fit: {wrong}. See `igtool config show`") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{folder / 'igtool.toml'} or .env cannot be read: {error}") from error
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """Every key, token and secret address of ``settings``, also each of several with commas between them."""
+    given = [getattr(settings, name) for name in type(settings).model_fields]
+    values = [value.get_secret_value().strip() for value in given if isinstance(value, SecretStr)]
+    parts = [part.strip() for value in values for part in value.split(",")]
+    return tuple(dict.fromkeys(text for text in (*values, *parts) if text))
 
 
 def environment_names(name: str) -> list[str]:

@@ -68,7 +68,7 @@ class LiveSettings(BaseSettings):
         0.1, ge=0, le=1, description="share of a day's requests that may fail, for --check"
     )
     alert_dead_letters: int = Field(0, ge=0, description="dead letters that may wait")
-    alert_command: str | None = Field(
+    alert_command: SecretStr | None = Field(
         None, description="command that `status --check` starts with its findings on stdin"
     )
     alert_webhook: SecretStr | None = Field(None, description="address that `status --check` posts its findings to")
@@ -79,7 +79,8 @@ class LiveSettings(BaseSettings):
         """A base URL with scheme and host, without a slash at its end."""
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{value!r} is no address: it must begin with https:// and name a host")
+            shown = "the value" if "@" in value else repr(value)  # what stands before @ may be a password
+            raise ValueError(f"{shown} is no address: it must begin with https:// and name a host")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("an address with a user, password, query or fragment in it is not taken")
         return value.rstrip("/")
