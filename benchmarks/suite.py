@@ -43,7 +43,7 @@ class Options:
         found: list[str] = []
         for argument in arguments:
             for name, value in values.items():
-                argument = argument.replace(name, value)  # noqa: PLW2901 - filled step by step
+                argument = argument.replace(name, value)
             if argument:
                 found.append(argument)
             elif found and found[-1] in ("--peers", "--peer"):
@@ -74,11 +74,6 @@ def pictures(options: Options) -> str:
 def language_model(_: Options) -> str:
     """The model of `make model`."""
     return "" if list(MODELS.glob("*.gguf")) else "needs a language model: make model"
-
-
-def peers(options: Options) -> str:
-    """An interpreter with the packages that are compared."""
-    return "" if options.peers else "needs --peers PYTHON, an interpreter with the packages named in benchmarks/README.md"
 
 
 @dataclass(frozen=True)
