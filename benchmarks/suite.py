@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -96,20 +97,20 @@ ENTRIES = (
     Entry("start", "run", _words("--quick --only start"), _words("--only start")),
     Entry("main job", "run", _words("--quick --only example"), _words("--only example stored idle")),
     Entry("import", "run", _words("--quick --only import"), _words("--only import")),
-    Entry("normalize", "normalize", _words("--quick --profiles 800 --peers {peers}"), _words("--peers {peers}")),
+    Entry("normalize", "normalize", _words("--quick --profiles 2000 --peers {peers}"), _words("--peers {peers}")),
     Entry("lake", "lake", _words("--rows 100000"), _words("--rows 1000000")),
     Entry("partitions", "partitions", None, ()),
-    Entry("embed", "embed", _words("--count 60 --rounds 1"), _words("--count 300 --rounds 2 --peer {peers}")),
-    Entry("search", "search", _words(f"{_SHARED} 10000 --sentences 600 --queries 30 --no-recall"),
+    Entry("embed", "embed", _words("--count 40 --rounds 1"), _words("--count 300 --rounds 2 --peer {peers}")),
+    Entry("search", "search", _words(f"{_SHARED} 10000 --sentences 600 --queries 30 --no-recall --client-seconds 2"),
           _words(f"{_SHARED} 1000000")),
     Entry("search beside others", "search_peers", _words(f"{_SHARED} 10000 --sentences 600 --queries 20"),
           _words(f"{_SHARED} 1000000 --peer {{peers}}")),
-    Entry("server", "serve", _words("--data {data} --creators 10000 --sentences 600 --no-example --seconds 2"),
+    Entry("server", "serve", _words("--data {data} --creators 10000 --sentences 600 --no-example --seconds 1"),
           _words("--data {data} --creators 100000 1000000")),
-    Entry("conversations", "conversations", _words("--count 200"), ()),
+    Entry("conversations", "conversations", _words("--count 60"), ()),
     Entry("conversations, sent", "conversation_load", None, _words("--data {data}")),
-    Entry("fetch", "fetch", _words("--only night naive --handles 300"), _words("--only night pages naive")),
-    Entry("schedule", "simulate", _words("--creators 10000 --days 10 --no-lake"), ()),
+    Entry("fetch", "fetch", _words("--only night naive --handles 150"), _words("--only night pages naive")),
+    Entry("schedule", "simulate", None, ()),
     Entry("identity", "identity", _words("scale --accounts 10000 --increment 100"), _words("scale")),
     Entry("identity, quality", "identity", None, _words("quality {real}/identity"), realdata),
     Entry("genres", "genres", (), (), realdata),
@@ -146,13 +147,15 @@ def run_all(entries: Sequence[Entry], options: Options) -> list[Measurement | Sk
     (options.folder / "data").mkdir(parents=True, exist_ok=True)
     file.write_text("")
     for entry in entries:
-        began = time.monotonic()
+        began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         print(f"== {entry.name}", flush=True)
         if (skipped := run(entry, options, file)) is not None:
             write(file, [skipped])
             print(f"{'failed' if skipped.failed else 'skipped'}: {skipped.why}", flush=True)
         else:
-            print(f"   {time.monotonic() - began:.1f} s", flush=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            print(f"   {time.monotonic() - began:.1f} s, {used:.1f} s of processor time", flush=True)
     return list(read(file))
 
 
