@@ -66,7 +66,7 @@ def _machine(figures: Sequence[Measurement]) -> str:
 
 def _compared(figures: Iterable[Measurement]) -> str:
     rows = [
-        (f"{one.name}: {one.peer.name} {one.peer.version}".rstrip(), one.ratio)
+        (f"{one.name}, {one.unit}, beside {one.peer.name} {one.peer.version}".rstrip(), one.data, one.ratio)
         for one in figures
         if one.peer is not None and one.ratio is not None
     ]

@@ -23,7 +23,9 @@ svg .better { fill: var(--c0); }
 svg .worse { fill: var(--c1); }
 """
 COLOURS = 6
-_ROW, _LABEL, _BARS = 22, 400, 400
+_ROW, _LABEL, _BARS = 36, 600, 420
+_LETTERS = 88
+"""Of a label, at most."""
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 560, 250, 62, 36, 34, 12
 
 Points = Sequence[tuple[float, float]]
@@ -34,23 +36,21 @@ def times(ratio: float) -> str:
     return f"{ratio:,.0f} ×" if ratio >= 100 else f"{ratio:.2g} ×"
 
 
-def ratios(rows: Sequence[tuple[str, float]]) -> str:
-    """Bars on a logarithmic axis from the line at 1: to the right where igtool is better, to the left where not."""
-    reach = max([abs(math.log10(ratio)) for _, ratio in rows], default=1) or 1
+def ratios(rows: Sequence[tuple[str, str, float]]) -> str:
+    """Bars for (label, what it was on, ratio) from the line at 1: to the right where igtool is better, logarithmic."""
+    reach = max([abs(math.log10(ratio)) for _, _, ratio in rows], default=1) or 1
     height = len(rows) * _ROW + 24
-    middle = _LABEL + _BARS * 0.35
-    unit = min(_BARS * 0.35, _BARS * 0.65) / reach * 0.78
+    middle, unit = _LABEL + _BARS * 0.42, _BARS * 0.4 / reach
     parts = [f'<line class="even" x1="{middle:.1f}" x2="{middle:.1f}" y1="0" y2="{height - 18}"/>']
-    for place, (label, ratio) in enumerate(rows):
-        length = math.log10(ratio) * unit
-        top = place * _ROW
-        start = min(middle, middle + length)
+    for place, (label, data, ratio) in enumerate(rows):
+        length, top = math.log10(ratio) * unit, place * _ROW
         kind = "better" if ratio >= 1 else "worse"
         parts += [
-            f'<text x="{_LABEL - 70}" y="{top + 15}" text-anchor="end">{escape(_short(label, 58))}</text>',
-            f'<rect class="{kind}" x="{start:.1f}" y="{top + 4}" width="{max(abs(length), 1):.1f}" '
-            f'height="{_ROW - 8}"/>',
-            f'<text x="{_LABEL + _BARS - 8}" y="{top + 15}" text-anchor="end">{times(ratio)}</text>',
+            f'<text x="0" y="{top + 14}">{escape(_short(label, _LETTERS))}</text>',
+            f'<text class="faint" x="0" y="{top + 29}">{escape(_short(data, _LETTERS))}</text>',
+            f'<rect class="{kind}" x="{min(middle, middle + length):.1f}" y="{top + 8}" '
+            f'width="{max(abs(length), 1):.1f}" height="{_ROW - 18}"/>',
+            f'<text x="{_LABEL + _BARS - 2}" y="{top + 21}" text-anchor="end">{times(ratio)}</text>',
         ]
     parts.append(
         f'<text class="faint" x="{middle:.1f}" y="{height - 4}" text-anchor="middle">as good as the peer</text>'
