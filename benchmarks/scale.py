@@ -3,8 +3,8 @@
     python -m benchmarks.scale             # writes the tables of docs/growth.md anew
 
 Everything is a product of a unit cost (`unit_costs.toml`: value, what of, where and on how many measured; renewed by
-`benchmarks.unit_costs`), an assumption (`Assumptions`, each with its source) and a number of creators. What is no
-straight line is not in here.
+`benchmarks.unit_costs`), an assumption (`Assumptions`, each with its source) and a number of creators. What grows
+with the square is computed so.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ SIZES = (1_000_000, 50_000_000, 250_000_000)
 EXAMPLE = 50_000_000
 _GB, _TB = 1e9, 1e12
 _MS_HOUR = 3_600_000
+KEYS = "keys compared at commits, in one lake"
+"""Grows with the square: each commit reads the keys of all items, and there are more of both."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Assumptions:
     """Of a description, as `igtool llm estimate` reckons."""
     file_mb: int = 512
     """Files of the lake are merged up to this size (DuckLake's target_file_size)."""
+    commit: int = 5_000
+    """Answers that `normalize` commits together."""
     shard: int = 1_000_000
     """Creators of a shard: the size at which the unit costs were measured."""
     cores: int = 16
@@ -113,8 +117,13 @@ class World:
             "normalize": self.hours("normalize_ms", self.accounts),
             "embed": self.hours("text_ms", self.texts) + self.stage_hours("embed"),
             "resolve": self.hours("resolve_ms", self.accounts),
+            KEYS: self.key_hours(self.accounts, self.items / 2),
             **{name: self.stage_hours(name) for name in ("analyze", "index", "export", "verify")},
         }
+
+    def key_hours(self, answers: float, stored: float) -> float:
+        """Hours in which commits of ``answers`` compare their items with the keys of all that are ``stored``."""
+        return answers / self.given.commit * stored * self.of("key_ns") / 1e6 / _MS_HOUR
 
     def stage_hours(self, stage: str) -> float:
         """Hours of one core for a stage whose cost is known by creator."""
@@ -132,6 +141,7 @@ class World:
             + self.hours("analyze_creator_ms", seen)
             + self.stage_hours("index")
             + self.hours("resolve_ms", self.accounts)
+            + self.key_hours(self.looks, self.items + self.items_a_year)
         )
 
     @property
@@ -233,7 +243,7 @@ def hours_table(worlds: Sequence[World]) -> str:
     rows += [
         ("**first pass**, core hours", lambda w: _digits(sum(w.first_hours.values()))),
         (f"days on one machine of {cores} cores", lambda w: _digits(sum(w.first_hours.values()) / 24 / cores)),
-        ("**every day**, core hours", lambda w: _digits(w.daily_hours)),
+        ("**every day** after a year, core hours", lambda w: _digits(w.daily_hours)),
         (f"machines of {cores} cores for a day's work in a day", lambda w: _digits(w.daily_hours / 24 / cores)),
         ("pictures of all, once, core hours",
          lambda w: _digits(sum(w.hours(one, w.accounts * w.given.pictures) for one in pictures))),
@@ -298,13 +308,19 @@ def example_table(worlds: Sequence[World]) -> str:
         ["files of `content_items` after a year", *_files(items, file, shards, months=12)],
         ["files of `metric_snapshots` after a year", *_files(snapshots, file, shards, months=12)],
         ["data files of raw answers", *_files(one.stores[f"raw answers of {given.raw_days} days"], file, shards)],
-        ["first pass, core hours", _digits(sum(one.first_hours.values())), _digits(sum(world.first_hours.values()))],
-        ["every day, core hours", _digits(one.daily_hours), _digits(world.daily_hours)],
+        ["first pass, core hours", *_times(sum(one.first_hours.values()), shards)],
+        ["the same in one lake", "", _digits(sum(world.first_hours.values()))],
+        ["every day after a year, core hours", *_times(one.daily_hours, shards)],
+        ["the same in one lake", "", _digits(world.daily_hours)],
         ["disk, with raw answers of the retention",
          *(size(sum(v for k, v in w.stores.items() if not k.endswith("of each account"))) for w in (one, world))],
         [f"machines of {given.cores} cores for a day's work in a day",
-         _digits(one.daily_hours / 24 / given.cores), _digits(world.daily_hours / 24 / given.cores)],
+         *_times(one.daily_hours / 24 / given.cores, shards)],
     ])  # fmt: skip
+
+
+def _times(value: float, shards: float) -> list[str]:
+    return [_digits(value), _digits(value * shards)]
 
 
 def _files(size_bytes: float, file: float, shards: float, months: int = 1) -> list[str]:

@@ -171,13 +171,15 @@ def test_the_page_about_growth_says_what_is_computed() -> None:
 
 
 def test_the_arithmetic_of_growth_follows_its_unit_costs() -> None:
-    """A unit cost twice as high doubles its line, and ten times the creators take ten times of all."""
+    """A unit cost twice as high doubles its line; ten times the creators take ten times of all, but keys a hundred."""
     units = unit_costs.load()
     world = scale.World(1_000_000, units)
     dearer = scale.World(1_000_000, {**units, "text_ms": replace(units["text_ms"], value=2 * units["text_ms"].value)})
     own = world.hours("text_ms", world.texts)
     assert dearer.first_hours["embed"] - world.first_hours["embed"] == pytest.approx(own)
     larger = scale.World(10_000_000, units)
-    assert larger.daily_hours == pytest.approx(10 * world.daily_hours)
+    first = larger.first_hours
+    for name, hours in world.first_hours.items():
+        assert first[name] == pytest.approx((100 if name == scale.KEYS else 10) * hours)
     for name, value in world.stores.items():
         assert larger.stores[name] == pytest.approx(10 * value)
