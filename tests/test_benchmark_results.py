@@ -168,6 +168,7 @@ def test_the_page_about_growth_says_what_is_computed() -> None:
     text = scale.PAGE.read_text(encoding="utf-8")
     assert scale.page(text, unit_costs.load()) == text, "run `python -m benchmarks.scale`"
     assert all(f"<!-- computed: {name} -->" in text for name in scale.TABLES)
+    assert [name for name, unit in unit_costs.load().items() if not unit.measured] == []
 
 
 def test_the_arithmetic_of_growth_follows_its_unit_costs() -> None:

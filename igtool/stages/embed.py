@@ -110,6 +110,7 @@ class Embed(BatchStage):
     appends: ClassVar[tuple[str, ...]] = ("text_vectors",)
     key: ClassVar[str] = "embedding_id"
     batch_size = 64
+    most_at_once = 512
     Options: ClassVar[type] = EmbedOptions
     options: EmbedOptions
 
