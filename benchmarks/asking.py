@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.llm_torture import process, told
+from benchmarks.results import emit
 from igtool import registry
 from igtool.lake import Lake
 from igtool.pipeline import run_stages
@@ -84,6 +85,9 @@ def bench_rate(workspace: Path, log: Path, count: int) -> None:
     seconds = max(times) - min(times)
     with Lake(workspace / "data", writable=False) as lake:
         described = lake.value("select count(*) from descriptions")
+    data = f"{count:,} invented creators, a server on loopback that answers after {LATENCY_S * 1000:g} ms"
+    emit("describe, rate", count / seconds, "creators/s", n=count, better="higher", data=data)
+    emit("describe, processor", 1_000 * run.cpu_s / count, "ms/creator", n=count, better="lower", data=data)
     show(
         "rate",
         creators=count,

@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks.conversations import texts
 from benchmarks.loading import Load, cpu_seconds, load_beside
+from benchmarks.results import emit
 from benchmarks.serve import Served, example, memory_of, served
 from igtool.conversations.reception import Reception
 from igtool.conversations.worker import Worker
@@ -71,6 +72,15 @@ def came_to(workspace: Path, log: Path) -> dict[str, int]:
     }
 
 
+def tell(steady: dict[str, Any], found: dict[str, Any]) -> None:
+    """The figures for a results file."""
+    data = "a real server, 100 conversations a second by two clients"
+    for name in ("p50", "p95", "p99"):
+        emit(f"accept over HTTP, {name}", steady[f"{name}_ms"], "ms", n=steady["n"], better="lower", data=data)
+    lost = found["lost"] + found["twice"]
+    emit("conversations lost or twice", lost, "conversations", n=found["accepted"], better="lower", data=data)
+
+
 def main() -> None:
     """Send, count and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -91,6 +101,7 @@ def main() -> None:
         )  # the rest may take minutes
         found = {"steady": steady, "pressed": pressed, **came_to(workspace, log), "memory": memory}
     print(json.dumps({"benchmark": "conversation load", **found}))
+    tell(steady, found)
     print(f"{'a second':>10}{'status':>8}{'n':>8}{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}{'server':>8}{'sender':>8}")
     for one in (steady, pressed):
         for status, count in one["statuses"].items():

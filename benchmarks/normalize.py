@@ -4,8 +4,8 @@
 
 Invented profiles (``benchmarks.normalize_bodies``) are put into a lake as raw rows; that is not measured. Then, each
 in processes of its own on two cores: igtool from raw row to commit; decoding only with msgspec, in one process and
-in two; DuckDB's JSON functions, written for speed and with a path for each column; and, where ``--peers`` names an
-interpreter that has them, pandas.json_normalize and dlt. The slow ones get fewer profiles.
+in two, and with Python's json; DuckDB's JSON functions, written for speed and with a path for each column; and, where
+``--peers`` names an interpreter that has them, orjson, pandas.json_normalize and dlt. The slow ones get fewer profiles.
 
 ``wall_s`` is the whole process with its start, ``work_s`` begins after the imports; rates and ratios are of
 ``work_s``, so that no peer pays for its start. CPU seconds are those of all processes from their start on; on a
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import shutil
 import statistics
 import subprocess
@@ -31,12 +32,14 @@ from typing import Any
 
 from benchmarks.normalize_measure import measured
 from benchmarks.normalize_raw import Raw, prepare
+from benchmarks.results import Peer, emit, installed
 
 ROOT = Path(__file__).parents[1]
 CORES = 2
 TABLES = ("accounts", "content_items", "metric_snapshots")
-OWN = {"igtool": 2, "msgspec_decode_1": 1, "msgspec_decode_2": 2, "duckdb_json": 2}
+OWN = {"igtool": 2, "msgspec_decode_1": 1, "msgspec_decode_2": 2, "json_loads_2": 2, "duckdb_json": 2}
 PEERS = {
+    "orjson_loads_2": 2,
     "duckdb_paths": 2,
     "pandas_json_normalize_1": 1,
     "pandas_json_normalize_2": 2,
@@ -44,6 +47,8 @@ PEERS = {
     "dlt_selected": 2,
 }
 """Contestants and on how many cores; those with a number in the name run in that many processes. PEERS are slow."""
+FAST = {"orjson_loads_2"}
+"""PEERS that get all profiles, in the short form too: they are there for their packages alone."""
 FLOORS = {
     "msgspec_decode_2": 0.4,
     "duckdb_json": 3.0,
@@ -76,7 +81,7 @@ def contestants(options: Options) -> tuple[dict[str, int], dict[str, str]]:
     for name, cores in PEERS.items():
         module = name.partition("_")[0]
         python = _python(name, options)
-        if options.quick:
+        if options.quick and name not in FAST:
             skipped[name] = "--quick"
         elif python is None:
             skipped[name] = "no --peers"
@@ -88,12 +93,12 @@ def contestants(options: Options) -> tuple[dict[str, int], dict[str, str]]:
 
 
 def _python(name: str, options: Options) -> str | None:
-    return options.peers if name.startswith(("pandas", "dlt")) else sys.executable
+    return options.peers if name.startswith(("pandas", "dlt", "orjson")) else sys.executable
 
 
 def run(name: str, cores: int, raw: Raw, options: Options) -> dict[str, Any]:
     """One contestant once, over a copy of the raw lake or the raw files: what it took and what it made."""
-    files, profiles = raw.first(options.peer_profiles) if name in PEERS else (raw.files, raw.profiles)
+    files, profiles = raw.first(options.peer_profiles) if name in PEERS.keys() - FAST else (raw.files, raw.profiles)
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="run-") as out:
         if name == "igtool":
             raw.copy(Path(out))
@@ -185,6 +190,46 @@ def curve(options: Options) -> list[dict[str, Any]]:
     return points
 
 
+def tell(result: dict[str, Any], options: Options) -> None:
+    """The figures for a results file: each of the others beside igtool, whatever of the work it leaves out."""
+    raw, runs = result["raw"], result["runs"]
+    mean_kb = raw["json_mb"] * 1000 / raw["profiles"]
+    data = f"{raw['profiles']:,} invented answers of {mean_kb:.0f} KB, stored, to committed tables; two cores"
+    peers = [
+        Peer(f"{name} ({WORK[name.rstrip('_12')]})", _version(name, options), one["profiles_per_s"])
+        for name, one in runs.items()
+        if name != "igtool"
+    ]
+    rate, own = runs["igtool"]["profiles_per_s"], runs["igtool"]
+    emit("normalize", rate, "answers/s", n=options.rounds, better="higher", data=data, peers=peers)
+    emit("normalize, JSON", own["json_mb_per_s"], "MB/s", n=options.rounds, better="higher", data=data)
+    emit("normalize, processor", own["cpu_s"] / raw["profiles"] * 1e3, "ms/answer", n=1, better="lower", data=data)
+    emit("normalize, memory", own["peak_mb"], "MB", n=options.rounds, better="lower", data=data)
+
+
+WORK = {
+    "msgspec_decode": "decodes only, typed",
+    "json_loads": "decodes only",
+    "orjson_loads": "decodes only",
+    "duckdb_json": "tables without languages, links and checks",
+    "duckdb_paths": "the same, a path a column",
+    "pandas_json_normalize": "flat tables",
+    "dlt_payloads": "tables of the payloads",
+    "dlt_selected": "tables of the same fields",
+}
+"""What each of the others does of the work."""
+
+
+def _version(name: str, options: Options) -> str:
+    package = name.partition("_")[0]
+    if package == "json":
+        return f"of Python {platform.python_version()}"
+    if _python(name, options) == sys.executable:
+        return installed(package)
+    command = [str(options.peers), "-c", f"from importlib.metadata import version; print(version({package!r}))"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def _say(name: str, result: dict[str, Any]) -> None:
     shown = {key: result[key] for key in ("profiles_per_s", "json_mb_per_s", "work_s", "cpu_s", "peak_mb")}
     print(f"{name}: {shown}", file=sys.stderr, flush=True)
@@ -210,7 +255,7 @@ def _range(text: str) -> tuple[float, float]:
 def main() -> None:
     """Read the options, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profiles", type=int, default=100_000)
+    parser.add_argument("--profiles", type=int, help="100,000; with --quick 2,000")
     parser.add_argument("--peer-profiles", type=int, default=5_000, help="how many the slow peers get at least")
     parser.add_argument("--body-kb", type=_range, default=(50.0, 80.0), help="range of sizes of the answers, in kB")
     parser.add_argument("--curve", default="", help="sizes with commas between them, for igtool alone")
@@ -222,8 +267,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="keep the raw lakes in --folder for the next run")
     parser.add_argument("--quick", action="store_true", help="2,000 profiles, without the slow peers")
     given = vars(parser.parse_args())
-    if given["quick"]:
-        given["profiles"] = 2_000
+    given["profiles"] = given["profiles"] or (2_000 if given["quick"] else 100_000)
     given["curve"] = tuple(int(size) for size in given["curve"].split(",") if size)
     given["curve_kb"] = given["curve_kb"] or given["body_kb"]
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])  # all that is started inherits it
@@ -233,6 +277,7 @@ def main() -> None:
         result |= compare(options)
         for one in result["runs"].values():
             one.pop("disk_bytes", None)
+        tell(result, options)
         if options.curve:
             result["curve"] = curve(options)
     print(json.dumps(result))

@@ -74,6 +74,31 @@ def msgspec_decode(job: Job) -> Result:
     return {"work_s": time.perf_counter() - began, "profiles": profiles, "bytes": size}
 
 
+def json_loads(job: Job) -> Result:
+    """Raw rows decoded by Python's own json into dictionaries, and forgotten."""
+    return _loads(job, json.loads)
+
+
+def orjson_loads(job: Job) -> Result:
+    """Raw rows decoded by orjson into dictionaries, and forgotten."""
+    import orjson
+
+    return _loads(job, orjson.loads)
+
+
+def _loads(job: Job, loads: Callable[[bytes], Any]) -> Result:
+    import pyarrow.parquet  # noqa: F401 - see msgspec_decode
+
+    began = time.perf_counter()
+    profiles = size = 0
+    for bodies in views(job):
+        for body in bodies:
+            loads(bytes(body))
+            size += len(body)
+        profiles += len(bodies)
+    return {"work_s": time.perf_counter() - began, "profiles": profiles, "bytes": size}
+
+
 def pandas_normalize(job: Job) -> Result:
     """``json.loads``, ``json_normalize`` of profiles and of both lists of posts, a Parquet file per 500 profiles."""
     import pandas as pd
@@ -196,13 +221,15 @@ def _duckdb(job: Job, steps: tuple[str, ...]) -> Result:
 CONTESTANTS: dict[str, Callable[[Job], Result]] = {
     "igtool": igtool,
     "msgspec_decode": msgspec_decode,
+    "json_loads": json_loads,
+    "orjson_loads": orjson_loads,
     "duckdb_json": duckdb_json,
     "duckdb_paths": duckdb_paths,
     "pandas_json_normalize": pandas_normalize,
     "dlt_payloads": dlt_payloads,
     "dlt_selected": dlt_selected,
 }
-SPLIT = {"msgspec_decode", "pandas_json_normalize"}
+SPLIT = {"msgspec_decode", "json_loads", "orjson_loads", "pandas_json_normalize"}
 """Those that use one core; with ``processes`` above 1 each process takes every so many-th file."""
 
 

@@ -16,10 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.results import Peer, emit
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.pipeline import stages_of
@@ -42,10 +44,10 @@ class Measured:
     code: int
 
 
-def measure(*arguments: str) -> Measured:
-    """Run igtool once."""
+def measure(*arguments: str, command: list[str] = IGTOOL) -> Measured:
+    """Run igtool, or another ``command``, once."""
     began = time.monotonic()
-    process = subprocess.Popen([*IGTOOL, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
     errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -55,9 +57,11 @@ def measure(*arguments: str) -> Measured:
     return Measured(time.monotonic() - began, usage.ru_maxrss / 1024, code)
 
 
-def show(name: str, runs: list[Measured], extra: str = "") -> None:
+def show(name: str, runs: list[Measured], extra: str = "", data: str = "", peers: Sequence[Peer] = ()) -> None:
     """One line: median and range of seconds, largest memory."""
     seconds = [run.seconds for run in runs]
+    emit(name, statistics.median(seconds), "s", n=len(runs), better="lower", data=data, peers=peers)
+    emit(f"{name}, memory", max(run.megabytes for run in runs), "MB", n=len(runs), better="lower", data=data)
     print(
         f"{name}: {statistics.median(seconds):.2f} s (min {min(seconds):.2f}, max {max(seconds):.2f}, "
         f"n = {len(runs)}), {max(run.megabytes for run in runs):.0f} MB {extra}",
@@ -100,14 +104,17 @@ def write_profiles(path: Path, count: int) -> None:
 
 def bench_start(repeat: int) -> None:
     """The time to the first help line."""
-    show("igtool --help", [measure("--help") for _ in range(repeat)])
+    bare = [measure("-c", "pass", command=[sys.executable]) for _ in range(repeat)]
+    peer = Peer("Python that does nothing", platform.python_version(), statistics.median(one.seconds for one in bare))
+    show("igtool --help", [measure("--help") for _ in range(repeat)], data="whole process", peers=[peer])
 
 
 def bench_example(folder: Path) -> None:
     """The example from nothing, and again with nothing to do."""
     arguments = ["--workspace", str(folder / "example"), "enrich", str(ROOT / "examples" / "creators.csv")]
-    show("example, first run", [measure(*arguments)])
-    show("example, second run", [measure(*arguments) for _ in range(3)])
+    data = "examples/creators.csv, 95 answers, whole process"
+    show("example, first run", [measure(*arguments)], data=data)
+    show("example, second run", [measure(*arguments) for _ in range(3)], data=data)
 
 
 def bench_import(folder: Path, count: int) -> None:
@@ -117,12 +124,15 @@ def bench_import(folder: Path, count: int) -> None:
     places = [folder / f"import{n}" for n in range(5)]
     runs = [measure("--workspace", str(place), "import", str(source)) for place in places]
     rate = count / statistics.median(run.seconds for run in runs)
-    show(f"import of {count} profiles", runs, f"= {rate:.0f} profiles/s with the start of the process")
+    data = f"{count:,} invented profiles of 2 KB, a file of JSON lines"
+    show(f"import of {count} profiles", runs, f"= {rate:.0f} profiles/s with the start of the process", data)
     seconds = []
     for place in places:
         with Lake(place / "data", writable=False) as lake:
             seconds.append(lake.value("select epoch(finished_at - started_at) from runs"))
-    print(f"  of which reading, normalising and committing: {count / statistics.median(seconds):.0f} profiles/s")
+    rate = count / statistics.median(seconds)
+    emit("import to committed tables", rate, "profiles/s", n=len(seconds), better="higher", data=data)
+    print(f"  of which reading, normalising and committing: {rate:.0f} profiles/s")
 
 
 def bench_stored(folder: Path, count: int) -> None:
@@ -132,8 +142,9 @@ def bench_stored(folder: Path, count: int) -> None:
     lines = ["Name,GENRE,Details,Handle", *(f"Creator {n},,,@invented_{n}" for n in range(count))]
     creators.write_text("\n".join(lines) + "\n")
     arguments = ["--workspace", str(folder / "stored"), "enrich", str(creators), "--source", str(source)]
-    show(f"{count} rows, first run", [measure(*arguments)])
-    show(f"{count} rows, all stored", [measure(*arguments) for _ in range(3)])
+    data = f"a list of {count:,} invented handles and their profiles"
+    show("list, first run", [measure(*arguments)], data=data)
+    show("list, everything stored", [measure(*arguments) for _ in range(3)], data=data)
 
 
 def bench_idle(folder: Path, count: int) -> None:
@@ -144,7 +155,8 @@ def bench_idle(folder: Path, count: int) -> None:
     creators.write_text("Handle\n" + "".join(f"@invented_{n}\n" for n in range(1000)))
     arguments = ["--workspace", str(workspace), "enrich", str(creators)]
     measure(*arguments)
-    show(f"{count} accounts, nothing to do", [measure(*arguments) for _ in range(3)])
+    data = f"{count:,} stored accounts, a list of 1,000"
+    show("nothing to do", [measure(*arguments) for _ in range(3)], data=data)
     runs = []
     for _ in range(3):
         with Journal(workspace / "cache", writable=True) as journal:
@@ -159,7 +171,7 @@ def bench_idle(folder: Path, count: int) -> None:
             assert not any(c.new or c.updated for c in runner.progress.counts.values())
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         runs.append(Measured(time.monotonic() - began, peak, 0))
-    show(f"{count} accounts, pending rows by asking every table", runs)
+    show("nothing to do, found by asking every table", runs, data=data)
 
 
 def _runner(lake: Lake, journal: Journal, workspace: Path) -> Runner:

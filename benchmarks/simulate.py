@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.results import emit
 from igtool.charts import grouped, percent
 from igtool.lake import Lake
 from igtool.schedule.plot import plot
@@ -140,6 +141,8 @@ def main() -> None:
         with ProcessPoolExecutor(1, spawn) as alone:
             result, seconds, megabytes = alone.submit(timed, scenario).result()
         report(title, result, seconds, megabytes)
+        emit("simulate, time", seconds, "s", n=1, better="lower", data=f"{title}, {chosen.days} days")
+        emit("simulate, memory", megabytes, "MB", n=1, better="lower", data=f"{title}, {chosen.days} days")
         if chosen.plot and scenario == Scenario(creators=max(chosen.creators), days=chosen.days):
             chosen.plot.write_text(plot(result))
     if not chosen.no_lake:

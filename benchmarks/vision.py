@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from benchmarks.results import emit
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.pictures.fetching import Missed
@@ -173,6 +174,10 @@ def main() -> None:
         took = time.perf_counter() - began
         report(part="taken", pictures_s=round(len(made) / took, 1), stored=sum(r["outcome"] == "stored" for r in rows))
         seconds, memory = measured(Path(place), rows, store, eyes)
+    data = f"{len(made):,} cropped real photographs of {_SIDE} pixels"
+    for name, spent in (("taken", took), ("measured", seconds), ("end to end", took + seconds)):
+        rate = len(made) / spent
+        emit(f"pictures {name}", rate, "pictures/s", n=len(made), better="higher", data=data, packages=names)
     tenth = max(len(memory) // 10, 1)
     report(part="measured", pictures_s=round(len(made) / seconds, 1))
     report(part="end to end", pictures_s=round(len(made) / (took + seconds), 1))

@@ -21,8 +21,9 @@ from igtool.files import WriterLock, make_file
 from igtool.journal import LakeFile
 from igtool.journal.sqlite_files import alone, check_seal, entered, left
 from igtool.lake_errors import translated
-from igtool.lake_files import CATALOG, META, LakeFiles, check_age, seal_catalog
+from igtool.lake_files import CATALOG, LakeFiles, check_age, seal_catalog
 from igtool.lake_migrations import keep_before, read_marker, widen, write_marker
+from igtool.lake_sql import META
 from igtool.schema import SCHEMA_VERSION, TABLES
 
 _DATA_CHANGE = re.compile(r"(?:inserted_into_table|deleted_from_table|inlined_insert|inlined_delete):(\d+)")

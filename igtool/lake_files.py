@@ -16,10 +16,9 @@ from igtool.files import fsync, held, replaced
 from igtool.journal import LakeFile, compact
 from igtool.journal.sqlite_files import alone, seal, seal_state, sealed_as
 from igtool.lake_migrations import KEPT
-from igtool.lake_sql import literal
+from igtool.lake_sql import META, literal
 from igtool.lake_tables import LakeTables
 
-META = "__ducklake_metadata_lake"
 CATALOG = "catalog.sqlite"
 COPY = "catalog.copy.sqlite"
 """The catalog as its last writer left it, byte for byte: all files that it names are still there for days."""

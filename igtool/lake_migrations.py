@@ -19,7 +19,7 @@ from typing import Any
 from igtool.errors import ConfigError, IntegrityError
 from igtool.files import fsync, replaced, storage_error
 from igtool.journal.sqlite_files import copy_database, sealed_as
-from igtool.lake_sql import quote
+from igtool.lake_sql import META, quote
 from igtool.lake_tables import LakeTables
 from igtool.schema import SCHEMA_VERSION, TABLES
 from igtool.views import VIEWS
@@ -54,6 +54,20 @@ def _models_in_embedding_ids(tables: LakeTables, there: There) -> None:
         )
 
 
+_PARTITIONED = f"""
+    select count(*) from {META}.ducklake_partition_column c join {META}.ducklake_partition_info p using (partition_id)
+    join {META}.ducklake_table t on t.table_id = p.table_id
+    where t.table_name = ? and p.end_snapshot is null and t.end_snapshot is null
+"""
+
+
+def _files_by_month(tables: LakeTables, there: There) -> None:
+    """Tables that were there take the partitions of today; files that were written before stay as they are."""
+    for table in TABLES.values():
+        if table.partition and table.name in there and not tables.value(_PARTITIONED, (table.name,)):
+            tables.execute(f"alter table {quote(table.name)} set partitioned by ({table.partition})")
+
+
 @dataclass(frozen=True)
 class Step:
     """What a version brought; ``change`` does what new tables and columns alone do not, and may be done again."""
@@ -74,6 +88,7 @@ STEPS = (
     Step(8, "verdicts about pictures, history of tags"),
     Step(9, "saved searches, the audit log"),
     Step(10, "tombstones of who was forgotten"),
+    Step(11, "content items by the month of their observation", _files_by_month),
 )
 
 

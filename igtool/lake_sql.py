@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from igtool.schema import PROVENANCE, TOLD_WITH, Table
 
+META = "__ducklake_metadata_lake"
+"""Where the tables of DuckLake's catalog are."""
+
 
 def quote(identifier: str) -> str:
     """``identifier`` for use in SQL text."""

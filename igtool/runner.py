@@ -21,6 +21,9 @@ from igtool.schema import TABLES
 from igtool.stages.base import BatchStage, Context, JointStage, Output, Reject, Row, Stage
 from igtool.workers import Workers, head_of, process
 
+_BATCHES = 100
+"""Batches of many items, where a stage takes more of them at once."""
+
 _COMMIT_ITEMS = 5_000
 """A commit of a streamed stage: it costs as much as parsing some hundred answers, and larger ones only take memory."""
 
@@ -215,7 +218,7 @@ class Runner:
         if stage.streamed:
             self._run_stream(stage, total, counts)
             return True
-        size = self.batch_size or stage.batch_size
+        size = self.batch_size or max(stage.batch_size, min(total // _BATCHES, stage.most_at_once))
         postponed = 0
         for start in range(0, total, size):
             self._stop_if_asked(stage, start, total)

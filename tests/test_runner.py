@@ -156,6 +156,23 @@ def test_stopping_keeps_every_finished_batch_and_a_second_run_goes_on(runner: Ru
     assert counts(runner) == (3, 0, 4, 0)
 
 
+def test_of_many_items_more_are_worked_on_at_once(runner: Runner, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the stage allows and a user did not say otherwise; the rows are the same."""
+    monkeypatch.setattr("igtool.runner._BATCHES", 4)
+    monkeypatch.setattr(Shout, "most_at_once", 8)
+    store(lake, {str(n): f"n{n}" for n in range(40)})
+    commits: list[str] = []
+    runner.on_batch = lambda stage: commits.append(stage.name)
+    runner.run([Shout()])
+    assert len(commits) == 5
+    assert made(lake) == {str(n): f"N{n}" for n in range(40)}
+    store(lake, {str(n): f"m{n}" for n in range(12)})
+    commits.clear()
+    runner.batch_size = 6
+    runner.run([Shout()])
+    assert len(commits) == 2
+
+
 def test_work_of_another_lake_does_not_count(runner: Runner, lake: Lake, journal: Journal, tmp_path: Path) -> None:
     """A journal that outlives its lake does not make a new lake look finished."""
     store(lake, {"1": "a"})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from igtool.schema.table import table
 
+_MONTH = "year(observed_at), month(observed_at)"
+
 _ACCOUNT = """
     account_id VARCHAR -- platform:platform_user_id; while the id is unknown platform:@handle, of lists platform:handle
     platform VARCHAR -- instagram, youtube, or another that a list of accounts names
@@ -111,6 +113,7 @@ TABLES = (
         observed_at TIMESTAMPTZ -- when the counts were true
         """,
         newest="observed_at answer_id",
+        partition=_MONTH,
         row_group=20_000,
     ),
     table(
@@ -126,7 +129,7 @@ TABLES = (
         observed_at TIMESTAMPTZ -- when it was true
         """,
         newest="answer_id",
-        partition="year(observed_at), month(observed_at)",
+        partition=_MONTH,
         row_group=40_000,
     ),
 )

@@ -18,6 +18,9 @@ class Column:
 class Table:
     """One table: of two rows with the same ``key`` the one with the greater ``newest`` tuple stays.
 
+    ``partition``: expressions by whose values rows go into files of their own. By the month of *observation*: a commit
+    then writes one file, for what it holds was seen together. By the month of publication it writes one for each of
+    ten years' months (docs/growth.md has the figures).
     ``row_group``: rows of a row group of its files. A reader holds some row groups at once, so few where rows are
     large: answers of 65 KB read 64 at a time take 0.2 GB, by default 2 GB and more. A writer holds some too.
     ``states``: the table of what each answer told, of which a row here is the sum (``igtool.lake_sql.summed``).

@@ -114,6 +114,9 @@ class Stage:
     works on the tables in one transaction, told what changed by ``memory.pending(item_id, fingerprint, known)`` and
     ``memory.gone(item_id)``.
 
+    Every batch looks through whole tables for its rows, so of many pending items more are worked on at once: a
+    hundredth of them, within ``batch_size`` and ``most_at_once``.
+
     A ``timely`` stage may have something to do because time went by: it is looked at in every run.
 
     A ``streamed`` stage is a pure function of each row. All its pending rows are read as one stream, in no order,
@@ -130,6 +133,7 @@ class Stage:
     ours: str = "true"
     appends: ClassVar[tuple[str, ...]] = ()
     batch_size: int = 500
+    most_at_once: ClassVar[int] = 0
     streamed: ClassVar[bool] = False
     timely: ClassVar[bool] = False
     Options: ClassVar[type] = NoOptions

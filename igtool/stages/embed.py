@@ -77,6 +77,11 @@ def _numbered(texts: str, model: str) -> str:
     """
 
 
+def _owner(model: str) -> str:
+    """SQL: the owner in an ``item_id`` of `_numbered`; owners and models may hold any sign, fields hold no bar."""
+    return f"regexp_replace(left(item_id, -{len(model) + 1}), '\\|[^|]*$', '')"
+
+
 def _with_known(texts: str, model: str) -> str:
     """SQL: one row an item with all its ``texts``, and the vector of each that has one."""
     return f"""
@@ -110,6 +115,7 @@ class Embed(BatchStage):
     appends: ClassVar[tuple[str, ...]] = ("text_vectors",)
     key: ClassVar[str] = "embedding_id"
     batch_size = 64
+    most_at_once = 512
     Options: ClassVar[type] = EmbedOptions
     options: EmbedOptions
 
@@ -133,6 +139,12 @@ class Embed(BatchStage):
             group by item_id
         """
         wanted = "select item_id from batch"
+        # Owners first: else the texts of all items of the lake are put together to find those of the batch.
+        own = f"where account_id in (select {_owner(model)} from batch)"
+        bios, said = (
+            _numbered(f"{_BIOS} {own}", model),
+            _numbered(f"select *, said as text from ({_SAID} {own})", model),
+        )
         texts = f"""
             with items as (
                 select item_id, owner_id, field,
