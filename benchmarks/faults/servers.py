@@ -1,0 +1,119 @@
+"""The scripted servers of a scene, what they were asked, and the process that forks its children."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.faults.child import Job
+from benchmarks.faults.picture_scene import photographs
+from benchmarks.faults.scenes import ROOT, World
+from tests.picture_server import PictureServer
+
+_COMMANDS = {
+    "platform": ("tests.platform_server", "--scale", "1000"),
+    "people": ("tests.llm_people", "--latency", "0.02"),
+    "model": ("tests.llm_server", "--latency", "0.01"),
+}
+
+_OWN_THREADS = 3
+"""Those that allocators of DuckDB and Arrow start when they are loaded; they hold nothing that a child would miss."""
+
+
+class Forks:
+    """The process that forks; for one thread of the campaign."""
+
+    def __init__(self, errors: Path, environment: dict[str, str]) -> None:
+        command = [sys.executable, "-m", "benchmarks.faults.child", "--forks"]
+        variables = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"} | environment
+        with errors.open("ab") as said:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True
+            )
+        self.threads = int(self._told()["threads"])
+        if self.threads > _OWN_THREADS:
+            raise SystemExit(f"the process that forks has {self.threads} threads: something that it loads starts them")
+
+    def run(self, jobs: Sequence[Job], ends: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
+        """How the jobs ended, which run at once: see `benchmarks.faults.child.awaited`."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"jobs": [asdict(one) for one in jobs], "ends": list(ends)}) + "\n")
+        self._process.stdin.flush()
+        return self._told()
+
+    def _told(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit("the process that forks died; its errors are in the folder of the campaign")
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+class Servers:
+    """Those that a scene needs, each a process but that of pictures."""
+
+    def __init__(self, names: Sequence[str], folder: Path) -> None:
+        self._stack = ExitStack()
+        self._logs: dict[str, Path] = {}
+        self._pictures: PictureServer | None = None
+        self.world: World = {"epoch": str(time.time())}
+        for name in names:
+            if name == "pictures":
+                self._pictures = self._stack.enter_context(PictureServer())
+                for path, content in photographs().items():
+                    self._pictures.answers[path] = (200, content, {"Content-Type": "image/jpeg"})
+                self.world[name] = self._pictures.url
+                continue
+            self._logs[name] = folder / f"{name}.asked"
+            self.world[name] = self._stack.enter_context(_process(*_COMMANDS[name], "--log", str(self._logs[name])))
+
+    def asked(self) -> Counter[str]:
+        """What each question was asked or paid for until now, by name."""
+        found: Counter[str] = Counter()
+        for name, log in self._logs.items():
+            lines = log.read_text().splitlines() if log.exists() else []
+            records = [json.loads(line) for line in lines]
+            if name == "platform":
+                found.update(f"{r['platform']} {r['endpoint']} {r['subjects']} {r['cursor']}" for r in records)
+            else:
+                found.update(record["prompt"] for record in records if record["is_paid"])
+        if self._pictures is not None:
+            found.update({f"picture {path}": count for path, count in self._pictures.asked.items()})
+        return found
+
+    def close(self) -> None:
+        """End them."""
+        self._stack.close()
+
+
+@contextmanager
+def _process(*arguments: str) -> Iterator[str]:
+    """A server that runs while the block does; its address."""
+    command = [sys.executable, "-m", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        assert started.stdin is not None
+        address = started.stdout.readline().strip()
+        rest = threading.Thread(target=started.stdout.read, daemon=True)
+        rest.start()
+        try:
+            yield address
+        finally:
+            started.stdin.close()
