@@ -16,6 +16,7 @@ import sys
 import time
 import traceback
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,8 @@ def load() -> None:
     import duckdb
 
     from igtool import registry
+    from igtool.asking import asker
+    from igtool.asking.batches import Batches
     from igtool.language import identify
     from igtool.llms.prices import from_table
     from igtool.portrait import spaces_of
@@ -111,6 +114,7 @@ def load() -> None:
 
     for name in LOADED:
         importlib.import_module(name)
+    asker.Batches = partial(Batches, poll_s=0.02)
     cheap = Cheap()
     registry.encoder = lambda *_: cheap
     spaces_of(cheap)

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from benchmarks.faults.scenes import Scene
 
 ROOT = Path(__file__).parents[2]
+LOOKING = ROOT / "models" / "nanodet.onnx"
+"""One of the models that look at pictures, which `make vision` brings."""
 ACCOUNTS, PICTURES = 3, 3
-STAGES = ("images", "picture_facts", "image_vectors", "tag", "image_verdicts")
+STAGES = ("images", "image_vectors", "tag", "image_verdicts")
 TABLES = (
     "media", "image_facts", "image_vectors", "image_tags", "image_verdicts", "creator_tags", "llm_answers",
 )  # fmt: skip
@@ -99,7 +101,7 @@ def pictures() -> Scene:
     return Scene(
         "pictures",
         prepare,
-        command("run", *STAGES),
+        command("run", *(["picture_facts"] if LOOKING.exists() else []), *STAGES),
         servers=("pictures", "model"),
         environment={
             "IGTOOL_ALLOW_LOOPBACK": "true",

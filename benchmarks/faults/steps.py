@@ -75,7 +75,7 @@ class _Watcher:
         return result
 
     def _die(self, number: int, kind: str, place: str) -> None:
-        self._say({"died": number, "kind": kind, "place": place})
+        self._say({"died": number, "of": kind, "place": place})
         os.kill(os.getpid(), signal.SIGKILL)
 
     def _say(self, what: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ DIARY = frozenset({"runs", "link_log", "stage_rows", "audit_log"})
 """Tables that tell when and how often things were done; they differ from run to run by design."""
 
 Rows = list[tuple[str, str]]
-"""Key and content of each row; a row that is there twice is twice in it."""
+"""Key (the content, where the key is left out) and content of each row; a row that is there twice is twice in it."""
 
 
 class State(TypedDict):
@@ -31,19 +31,21 @@ class State(TypedDict):
 
 @dataclass(frozen=True)
 class Compared:
-    """What of a lake is compared: ``tables`` (none: all but the diary) without ``left_out`` columns.
+    """What of a lake is compared: ``tables`` (none: all but the diary and ``left_out_tables``)
+    without ``left_out`` columns.
 
     ``moments``: whether columns that tell a time are compared too; they are not where a run asks somebody.
     """
 
     tables: tuple[str, ...] = ()
     left_out: frozenset[str] = frozenset()
+    left_out_tables: frozenset[str] = frozenset()
     moments: bool = True
 
     def rows(self, workspace: Path) -> dict[str, Rows]:
         """The rows, sorted."""
         with Lake(workspace / "data", writable=False) as lake:
-            names = self.tables or tuple(name for name in TABLES if name not in DIARY)
+            names = self.tables or tuple(name for name in TABLES if name not in DIARY | self.left_out_tables)
             return {name: sorted(self._of(name, lake.rows(f"from {quote(name)}"))) for name in names}
 
     def _of(self, name: str, rows: Iterable[dict[str, Any]]) -> Iterable[tuple[str, str]]:
@@ -53,7 +55,8 @@ class Compared:
             out |= {column.name for column in table.columns if column.type == "TIMESTAMPTZ"}
         key = [column for column in table.key if column not in out]
         for row in rows:
-            yield repr([row[column] for column in key]), repr({c: v for c, v in row.items() if c not in out})
+            content = repr({column: value for column, value in row.items() if column not in out})
+            yield repr([row[column] for column in key]) if key else content, content
 
 
 def state_of(workspace: Path, compared: Compared) -> State:
