@@ -26,21 +26,22 @@ LONGEST = ("repair", "forget", "enrich", "upgrade", "gc", "llm-batch")
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do: about ``kills`` processes that are ended over all ``scenes``, and ``rounds`` faults of other kinds."""
+    """What to do: about ``kills`` processes that are ended over all ``scenes``, ``rounds`` of other kinds in each."""
 
     scenes: Sequence[str] = tuple(SCENES)
     kinds: Sequence[str] = tuple(KINDS)
     kills: int = 1_000
-    rounds: int = 4
+    rounds: float = 4.0
     seed: int = 1
     minutes: float = 600.0
     lanes: int = 2
 
     def wanted(self, scene: str, kind: str) -> int:
-        """How many faults of a kind in a scene; at least one of each kind over neighbouring scenes."""
+        """How many faults of a kind in a scene; parts of one are spread over the scenes."""
         share = KINDS[kind].share
         if not share:
-            return self.rounds
+            place = list(SCENES).index(scene) + list(KINDS).index(kind)
+            return int(place * self.rounds + self.rounds) - int(place * self.rounds)
         shares = sum(KINDS[name].share for name in self.kinds)
         exact = self.kills * share / shares / len(self.scenes)
         return int(exact) + (random.Random(f"{self.seed} {scene} {kind}").random() < exact % 1)

@@ -129,7 +129,7 @@ def load() -> None:
 def serve_forks() -> None:
     """A process for each job of a line, all at once; each line is answered with how they ended."""
     load()
-    threads = len(os.listdir("/proc/self/task"))
+    threads = len(list(Path("/proc/self/task").iterdir()))
     print(json.dumps({"threads": threads}), flush=True)
     for line in sys.stdin:
         wanted = json.loads(line)

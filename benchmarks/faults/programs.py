@@ -60,7 +60,7 @@ def stored(workspace: str, into: str) -> int:
 
 
 def fetch(workspace: str, url: str, handles: int, epoch: float) -> int:
-    """A night of so many handles with a page of posts each, at a fast clock. Its exit code is that of `igtool fetch`."""
+    """A night of so many handles with a page of posts each, at a fast clock; the exit code of `igtool fetch`."""
     from benchmarks.overnight import Night
     from benchmarks.overnight import fetch as fetched
     from igtool.errors import IgtoolError

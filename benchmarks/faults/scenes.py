@@ -38,10 +38,9 @@ HANDLES, CONVERSATIONS = 8, 12
 class Scene:
     """A command on a prepared workspace.
 
-    ``prepare``: makes the workspace; ``given``: what its ``program`` is given; ``servers``: which scripted ones it needs;
+    ``prepare``: makes the workspace; ``given``: what its ``program`` is given; ``servers``: those it needs;
     ``in_flight``: questions that may be under way at a kill, and are asked again then; ``exits``: codes of a run that
-    ended well; ``check``: what must hold besides, told in words;
-    ``knows_no_clock``: the date changes nothing of what it does.
+    ended well; ``check``: what must hold besides, told in words; ``knows_no_clock``: the date changes nothing of it.
     """
 
     name: str
@@ -201,8 +200,8 @@ def nobody_left(workspace: Path) -> list[str]:
 def told_is_kept(workspace: Path) -> list[str]:
     """Conversations that were accepted and are not in the lake, or were read never or twice; work left over.
 
-    What was read is not compared: of a question that was under way at a kill nobody knows whether it was paid for, so it
-    is not asked again, and the conversation is read without the model.
+    What was read is not compared: of a question that was under way at a kill nobody knows whether it was paid for, so
+    it is not asked again, and the conversation is read without the model.
     """
     from igtool.conversations.reception import Reception
     from igtool.lake import Lake
@@ -217,7 +216,9 @@ def told_is_kept(workspace: Path) -> list[str]:
         counts = reception.counts()
     wrong = [f"accepted and lost: {len(told - kept)}"] if told - kept else []
     wrong += [f"without insight: {len(kept.difference(insights))}"] if kept.difference(insights) else []
-    wrong += [f"insights made twice: {len(insights) - len(set(insights))}"] if len(insights) > len(set(insights)) else []
+    wrong += (
+        [f"insights made twice: {len(insights) - len(set(insights))}"] if len(insights) > len(set(insights)) else []
+    )
     left = {name: counts[name] for name in ("waiting", "unsure", "done", "moving", "dead") if counts[name]}
     return wrong + ([f"left in the journal: {left}"] if left else [])
 
@@ -304,7 +305,13 @@ def _scenes() -> dict[str, Scene]:
             **_TALK,  # type: ignore[arg-type]
         ),
         Scene("index", without_index, command("run", "index")),
-        Scene("forget", enriched, command("forget", _handle(), "--yes"), compared=Compared(left_out_tables=TOMBSTONES), check=nobody_left),
+        Scene(
+            "forget",
+            enriched,
+            command("forget", _handle(), "--yes"),
+            compared=Compared(left_out_tables=TOMBSTONES),
+            check=nobody_left,
+        ),
         Scene("restore", backed_up, command("restore", "{w}/backup", "--yes")),
         Scene("gc", with_garbage, command("gc"), knows_no_clock=False),
         Scene("repair", damaged, command("verify", "--repair")),

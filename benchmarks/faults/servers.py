@@ -82,7 +82,7 @@ class Servers:
                 self.world[name] = self._pictures.url
                 continue
             self._logs[name] = folder / f"{name}.asked"
-            self.world[name] = self._stack.enter_context(_process(*_COMMANDS[name], "--log", str(self._logs[name])))
+            self.world[name] = self._stack.enter_context(process(*_COMMANDS[name], "--log", str(self._logs[name])))
 
     def asked(self) -> Counter[str]:
         """What each question was asked or paid for until now, by name."""
@@ -104,7 +104,7 @@ class Servers:
 
 
 @contextmanager
-def _process(*arguments: str) -> Iterator[str]:
+def process(*arguments: str) -> Iterator[str]:
     """A server that runs while the block does; its address."""
     command = [sys.executable, "-m", *arguments]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as started:

@@ -1,8 +1,8 @@
 """The durable steps of a process, found without hooks in the product: counted, written down, and places to die at.
 
-`watch` wraps the calls by which a process makes something last or tells somebody else: fsync, rename, link, delete, the
-close of a file that was written, commits of SQLite and of DuckDB, and the sending of bytes over a socket. A step belongs
-to the nearest line of igtool on the stack; calls that do not come from igtool are no steps.
+`watch` wraps the calls by which a process makes something last or tells somebody else: fsync, rename, link, delete,
+the close of a file that was written, commits of SQLite and of DuckDB, and the sending of bytes over a socket. A step
+belongs to the nearest line of igtool on the stack; calls that do not come from igtool are no steps.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _watch_files(watcher: _Watcher) -> None:
     def fsync(file: Any) -> None:
         number = file if isinstance(file, int) else file.fileno()
         state = os.fstat(number)
-        about = {"path": os.readlink(f"/proc/self/fd/{number}"), "inode": state.st_ino, "size": state.st_size}
+        about = {"path": str(Path(f"/proc/self/fd/{number}").readlink()), "inode": state.st_ino, "size": state.st_size}
         watcher.step("fsync", lambda: real_fsync(number), **about, changed_ns=state.st_mtime_ns)
 
     os.fsync = fsync
@@ -126,7 +126,7 @@ def _watch_files(watcher: _Watcher) -> None:
         real = getattr(os, name)
 
         def moved(source: Any, target: Any, *given: Any, _real: Any = real, _name: str = name, **named: Any) -> Any:
-            about = {"path": os.path.abspath(os.fspath(target)), "source": os.path.abspath(os.fspath(source))}
+            about = {"path": str(Path(target).absolute()), "source": str(Path(source).absolute())}
             return watcher.step(_name, lambda: _real(source, target, *given, **named), **about)
 
         setattr(os, name, moved)

@@ -15,7 +15,7 @@ from igtool.lake_sql import quote
 from igtool.schema import TABLES
 from igtool.settings import load
 
-DIARY = frozenset({"runs", "link_log", "stage_rows", "audit_log"})
+DIARY = frozenset({"runs", "link_log", "audit_log"})
 """Tables that tell when and how often things were done; they differ from run to run by design."""
 
 Rows = list[tuple[str, str]]
@@ -31,10 +31,10 @@ class State(TypedDict):
 
 @dataclass(frozen=True)
 class Compared:
-    """What of a lake is compared: ``tables`` (none: all but the diary and ``left_out_tables``)
-    without ``left_out`` columns.
+    """What of a lake is compared: ``tables`` (none: all but the diary and ``left_out_tables``).
 
-    ``moments``: whether columns that tell a time are compared too; they are not where a run asks somebody.
+    Columns that are ``left_out`` are not; with ``moments`` those that tell a time are, else not: who asks somebody has
+    other times each time.
     """
 
     tables: tuple[str, ...] = ()
