@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -26,6 +27,8 @@ _COMMANDS = {
     "model": ("tests.llm_server", "--latency", "0.01"),
 }
 
+_PATIENCE_S = 300.0
+"""Longer than the process that forks waits for its children."""
 _OWN_THREADS = 3
 """Those that allocators of DuckDB and Arrow start when they are loaded; they hold nothing that a child would miss."""
 
@@ -53,9 +56,11 @@ class Forks:
 
     def _told(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        is_there, _, _ = select.select([self._process.stdout], [], [], _PATIENCE_S)
+        line = self._process.stdout.readline() if is_there else ""
         if not line:
-            raise SystemExit("the process that forks died; its errors are in the folder of the campaign")
+            self._process.kill()
+            raise RuntimeError("the process that forks died or hangs; its errors are in the folder of the campaign")
         told: dict[str, Any] = json.loads(line)
         return told
 

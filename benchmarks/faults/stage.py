@@ -21,6 +21,10 @@ _RECOVERIES = 3
 """A damaged workspace is repaired, and the command given again: that many runs at most until all is well."""
 
 
+HUNG = -1_000
+"""In place of the exit code of a process that did not end."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How one process ended: exit code or negative signal, seconds, and what it printed."""
@@ -97,7 +101,8 @@ class Stage:
             path.unlink(missing_ok=True)
         jobs = [self.job(workspace, path, **dict(more)) for workspace, path in zip(workspaces, said, strict=True)]
         told = self.forks.run(jobs, ends or [None] * len(jobs))
-        ended = zip(told["statuses"], told["seconds"], said, strict=True)
+        codes = [HUNG if place in told["hung"] else code for place, code in enumerate(told["statuses"])]
+        ended = zip(codes, told["seconds"], said, strict=True)
         return [Ended(code, seconds, _read(path)) for code, seconds, path in ended]
 
     def run_job(self, job: Job) -> Ended:
