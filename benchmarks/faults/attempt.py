@@ -8,17 +8,23 @@ from typing import Any
 
 from benchmarks.faults.judge import Tally
 from benchmarks.faults.stage import Ended, Stage
+from benchmarks.faults.tables import State
 
 KILLED = -signal.SIGKILL
 
 
 class Attempt:
-    """A copy of the prepared workspace of ``stage``, whose faults go to ``tally``."""
+    """A copy of the prepared workspace of ``stage``, whose faults go to ``tally``.
+
+    ``tables``: only these are compared; ``counts_questions``: whether asking again is counted.
+    """
 
     def __init__(self, stage: Stage, tally: Tally) -> None:
         self.stage, self.tally = stage, tally
         self.workspace = stage.copied()
         self.what = f"{stage.scene.name}, {tally.kind}"
+        self.tables: tuple[str, ...] | None = None
+        self.counts_questions = True
         self._before = stage.servers.asked()
         self._breaks = 0
         self._known: set[str] = set()
@@ -48,7 +54,13 @@ class Attempt:
         if not self.stage.recover(self.workspace, self.tally, self.what, repairs=repairs):
             return
         self._count_paid_twice()
-        self.tally.compare(self.stage.expected, self.stage.state(self.workspace), self.what)
+        expected = self.stage.expected
+        if self.tables is not None:
+            tables = {name: expected["tables"][name] for name in self.tables}
+            expected = State(tables=tables, wrong=expected["wrong"])
+        self.tally.compare(expected, self.stage.state(self.workspace), self.what)
+        if not self.counts_questions:
+            return
         asked = self.stage.servers.asked() - self._before
         allowed = self._breaks * self.stage.scene.in_flight
         self.tally.count_questions(self.stage.questions, asked, allowed, self.what)

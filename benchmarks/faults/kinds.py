@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from benchmarks.faults import torn
 from benchmarks.faults.attempt import Attempt
+from benchmarks.faults.hostile import hostile
 from benchmarks.faults.judge import Tally
 from benchmarks.faults.stage import Stage
 from benchmarks.faults.starved import clocks, full_disks, io_errors
@@ -124,5 +125,6 @@ KINDS = {
         Kind("clock", clocks),
         Kind("disk-full", full_disks),
         Kind("io-error", io_errors),
+        Kind("hostile", hostile),
     )
 }

@@ -74,7 +74,8 @@ class Forks:
 class Servers:
     """Those that a scene needs, each a process but that of pictures."""
 
-    def __init__(self, names: Sequence[str], folder: Path) -> None:
+    def __init__(self, names: Sequence[str], folder: Path, script: str | None = None) -> None:
+        """``script``: a behaviour that each of them plays for the first request of its kind."""
         self._stack = ExitStack()
         self._logs: dict[str, Path] = {}
         self._pictures: PictureServer | None = None
@@ -86,8 +87,9 @@ class Servers:
                     self._pictures.answers[path] = (200, content, {"Content-Type": "image/jpeg"})
                 self.world[name] = self._pictures.url
                 continue
-            self._logs[name] = folder / f"{name}.asked"
-            self.world[name] = self._stack.enter_context(process(*_COMMANDS[name], "--log", str(self._logs[name])))
+            self._logs[name] = folder / f"{name}{script or ''}.asked"
+            command = [*_COMMANDS[name], "--log", str(self._logs[name]), *(["--script", script] if script else [])]
+            self.world[name] = self._stack.enter_context(process(*command))
 
     def asked(self) -> Counter[str]:
         """What each question was asked or paid for until now, by name."""
