@@ -181,10 +181,6 @@ def _end_group(child: int) -> None:
 
 def main() -> None:
     """Serve forks, or run one job."""
-    if "fiu" in os.environ.get(
-        "LD_PRELOAD", ""
-    ):  # it looks this up when first called, and in a thread that may lock up
-        ctypes.CDLL(None).strdup(b"")
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
     if sys.argv[1] == "--forks":
         serve_forks()

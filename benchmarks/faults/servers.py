@@ -29,6 +29,7 @@ _COMMANDS = {
 
 _PATIENCE_S = 300.0
 """Longer than the process that forks waits for its children."""
+_STARTS, _START_S = 6, 60.0
 _OWN_THREADS = 3
 """Those that allocators of DuckDB and Arrow start when they are loaded; they hold nothing that a child would miss."""
 
@@ -37,31 +38,44 @@ class Forks:
     """The process that forks; for one thread of the campaign."""
 
     def __init__(self, errors: Path, environment: dict[str, str]) -> None:
+        for _ in range(_STARTS):  # libfiu locks up now and then while libraries are loaded
+            if self._is_started(errors, environment):
+                return
+        raise RuntimeError("the process that forks does not start; its errors are in the folder of the campaign")
+
+    def _is_started(self, errors: Path, environment: dict[str, str]) -> bool:
         command = [sys.executable, "-m", "benchmarks.faults.child", "--forks"]
         variables = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"} | environment
         with errors.open("ab") as said:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True
             )
-        self.threads = int(self._told()["threads"])
-        if self.threads > _OWN_THREADS:
-            raise SystemExit(f"the process that forks has {self.threads} threads: something that it loads starts them")
+        told = self._line(_START_S)
+        if told is None:
+            self._process.kill()
+            self._process.wait()
+            return False
+        if told["threads"] > _OWN_THREADS:
+            raise RuntimeError(f"the process that forks has {told['threads']} threads: something it loads starts them")
+        return True
 
     def run(self, jobs: Sequence[Job], ends: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
         """How the jobs ended, which run at once: see `benchmarks.faults.child.awaited`."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"jobs": [asdict(one) for one in jobs], "ends": list(ends)}) + "\n")
         self._process.stdin.flush()
-        return self._told()
-
-    def _told(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        is_there, _, _ = select.select([self._process.stdout], [], [], _PATIENCE_S)
-        line = self._process.stdout.readline() if is_there else ""
-        if not line:
+        told = self._line(_PATIENCE_S)
+        if told is None:
             self._process.kill()
             raise RuntimeError("the process that forks died or hangs; its errors are in the folder of the campaign")
-        told: dict[str, Any] = json.loads(line)
+        return told
+
+    def _line(self, patience_s: float) -> dict[str, Any] | None:
+        """What it says next; None if it says nothing."""
+        assert self._process.stdout is not None
+        is_there, _, _ = select.select([self._process.stdout], [], [], patience_s)
+        line = self._process.stdout.readline() if is_there else ""
+        told: dict[str, Any] | None = json.loads(line) if line else None
         return told
 
     def close(self) -> None:

@@ -83,7 +83,7 @@ class Stage:
         """A new copy of the prepared workspace; always at the same place, which commands have in their tables."""
         workspace = self.folder / "workspace"
         shutil.rmtree(workspace, ignore_errors=True)
-        shutil.copytree(self.template, workspace, symlinks=True)
+        shutil.copytree(self.template, workspace, symlinks=True, dirs_exist_ok=True)  # it may be a mounted one
         return workspace
 
     def job(self, workspace: Path, said: Path, **more: Any) -> Job:
