@@ -67,10 +67,22 @@ def fetch(workspace: str, url: str, handles: int, epoch: float) -> int:
 
     try:
         fetched(Night(Path(workspace), url, handles, 1, 1_000.0, epoch, None))
-    except IgtoolError as error:
-        print(error)
-        return error.exit_code
+    except (IgtoolError, OSError) as error:
+        return _named(error)
     return 0
+
+
+def _named(error: Exception) -> int:
+    """The exit code of the command line for an error. Raises those that it does not name."""
+    from igtool.errors import IgtoolError
+    from igtool.files import is_of_the_machine, storage_error
+
+    if isinstance(error, OSError) and is_of_the_machine(error):
+        error = storage_error(error, "a file")
+    if not isinstance(error, IgtoolError):
+        raise error
+    print(error)
+    return error.exit_code
 
 
 def conversations(workspace: str, count: int) -> int:
@@ -101,9 +113,8 @@ def conversations(workspace: str, count: int) -> int:
             worker.stop()
             worker.move(least=1)
             is_left = _is_left(reception.counts(), ("waiting", "unsure", "done", "moving"))
-    except IgtoolError as error:
-        print(error)
-        return error.exit_code
+    except (IgtoolError, OSError) as error:
+        return _named(error)
     if stopped.is_set():
         return 128 + signal.SIGTERM
     return 7 if is_left else 0
