@@ -22,7 +22,11 @@ def markdown(tallies: Sequence[Tally], about: str) -> str:
             lines.append(f"| {one.scene} | {one.kind} | {numbers} |")
     sums = " | ".join(str(sum(getattr(one, name) for one in tallies)) for name in _COLUMNS)
     lines += [f"| all | | {sums} |", "", about]
-    lines += [f"- Left out: {one.kind} in {one.scene}: {one.skipped}." for one in tallies if one.skipped]
+    left_out: dict[tuple[str, str], list[str]] = {}
+    for one in tallies:
+        if one.skipped:
+            left_out.setdefault((one.kind, one.skipped), []).append(one.scene)
+    lines += [f"- Left out: {kind} in {', '.join(scenes)}: {why}." for (kind, why), scenes in left_out.items()]
     return "\n".join(lines)
 
 
