@@ -77,7 +77,7 @@ def run(plan: Plan, folder: Path, told: Callable[[Tally], None]) -> list[Tally]:
 
 def _scene(plan: Plan, name: str, folder: Path, forks: Forks, ends: float) -> list[Tally]:
     """All kinds in one scene. A scene that cannot be made ready is a bug, and is told as one."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     found = []
     servers = Servers(SCENES[name].servers, folder)
     try:

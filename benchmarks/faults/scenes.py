@@ -18,7 +18,7 @@ if str(TESTS) not in sys.path:
     sys.path[:0] = [str(ROOT), str(TESTS)]
 
 World = dict[str, str]
-"""Addresses of the scripted servers by name, and ``epoch``, where the fast clock begins."""
+"""Addresses of the scripted servers by name; ``epoch``: where the fast clock begins; ``shared``: what `enriched` makes."""
 
 ASKED = frozenset({"answer_id", "llm_answer_id", "latency_s", "cached_tokens_count", "cost_usd"})
 """Columns of who asked when, and of what the scripted server remembered and took less for."""
@@ -86,13 +86,28 @@ def only_inputs(workspace: Path, _: World) -> None:
     write_inputs(workspace)
 
 
-def enriched(workspace: Path, _: World) -> None:
-    """A workspace in which everything is done once, with a note and a list of its user."""
+def enriched(workspace: Path, world: World) -> None:
+    """A workspace in which everything is done once, with a note and a list of its user; made once for all scenes."""
+    import shutil
+
+    from igtool.files import held
+
+    shared = Path(world["shared"])
+    with held(shared.with_name("enriched.lock"), shared=False, patience_s=300.0):
+        if not shared.exists():
+            made = shared.with_name("enriched.made")
+            _enrich(made, world)
+            made.rename(shared)
+    shutil.copytree(shared, workspace, dirs_exist_ok=True)
+
+
+def _enrich(workspace: Path, world: World) -> None:
     from click.testing import CliRunner
 
     from igtool.cli import main
 
-    only_inputs(workspace, _)
+    workspace.mkdir()
+    only_inputs(workspace, world)
     base = ["--workspace", str(workspace)]
     for arguments in (["enrich", str(workspace / "list.csv"), "--source", str(workspace / "raw")], _note(), _listed()):
         result = CliRunner().invoke(main, [*base, *arguments])

@@ -93,7 +93,7 @@ class Servers:
         self._stack = ExitStack()
         self._logs: dict[str, Path] = {}
         self._pictures: PictureServer | None = None
-        self.world: World = {"epoch": str(time.time())}
+        self.world: World = {"epoch": str(time.time()), "shared": str(folder.parent / "enriched")}
         for name in names:
             if name == "pictures":
                 self._pictures = self._stack.enter_context(PictureServer())
