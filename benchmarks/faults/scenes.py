@@ -18,7 +18,7 @@ if str(TESTS) not in sys.path:
     sys.path[:0] = [str(ROOT), str(TESTS)]
 
 World = dict[str, str]
-"""Addresses of the scripted servers by name; ``epoch``: where the fast clock begins; ``shared``: what `enriched` makes."""
+"""Addresses of the scripted servers by name, where the fast clock begins (``epoch``), and ``shared``."""
 
 ASKED = frozenset({"answer_id", "llm_answer_id", "latency_s", "cached_tokens_count", "cost_usd"})
 """Columns of who asked when, and of what the scripted server remembered and took less for."""
