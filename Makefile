@@ -5,9 +5,9 @@ INPUT ?= examples/creators.csv
 SOURCE ?=
 OUTPUT ?=
 ARGS ?=
-KILLS ?= 50
+KILLS ?= 1000
 
-.PHONY: setup enrich demo model vision export test test-slow check audit bench bench-quick curves bench-fetch bench-normalize fuzz fuzz-api corruption torture wheel wheel-test serve doctor clean
+.PHONY: setup enrich demo model vision export test test-slow check audit bench bench-quick curves bench-fetch bench-normalize fuzz fuzz-api corruption torture torture-quick wheel wheel-test serve doctor clean
 
 setup: .venv/ready
 
@@ -102,20 +102,17 @@ fuzz: .venv/ready-dev
 fuzz-api: .venv/ready-dev
 	$(BIN)/python -m benchmarks.api_fuzz $(ARGS)
 
-# 10,000 changes of single files, each of which `igtool verify` must name unless nothing differs: an hour.
-corruption: .venv/ready-dev
-	$(BIN)/python -m benchmarks.corruption $(ARGS)
-
-# Kills the main job, a fetch, a run that asks a language model, the work on pictures, and processes that accept and
-# read conversations, at random moments; each time the tables come out as in an undisturbed run.
+# The fault campaign: kills at every durable step and at random moments, power cuts, full disks, failing system calls,
+# crowds, wrong clocks, and changed files, over every stage; each time the tables come out as in an undisturbed run. An
+# hour or two. Short: 60 kills over all scenes, some minutes. Damage alone: 10,000 changes of single files, an hour.
 torture: .venv/ready-dev
-	$(BIN)/python -m benchmarks.torture --kills $(KILLS)
-	$(BIN)/python -m benchmarks.fetch --only kills --kills $(KILLS)
-	$(BIN)/python -m benchmarks.llm_torture --kills $(KILLS)
-	$(BIN)/python -m benchmarks.llm_torture --kills $(KILLS) --batch
-	$(BIN)/python -m benchmarks.picture_torture --kills $(KILLS)
-	$(BIN)/python -m benchmarks.conversation_torture --kills $(KILLS)
-	$(BIN)/python -m benchmarks.serve_torture --kills $(KILLS)
+	$(BIN)/python -m benchmarks.torture --kills $(KILLS) --rounds 9 --mutations 10000 $(ARGS)
+
+torture-quick: .venv/ready-dev
+	$(BIN)/python -m benchmarks.torture --kills 60 --rounds 0.25 --mutations 60 $(ARGS)
+
+corruption: .venv/ready-dev
+	$(BIN)/python -m benchmarks.torture --faults corruption touched --mutations 10000 $(ARGS)
 
 # sdist and wheel into dist/.
 wheel: .venv/ready

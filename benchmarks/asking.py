@@ -2,7 +2,7 @@
 
 ``rate``: creators a second and the share of the cores, with an answer after 50 ms and 64 calls at a time. ``again``: a
 re-run with nothing pending, and one by force that takes every answer from the store. Every run is the command in a
-process of its own. What kills cost is measured by `benchmarks.llm_torture`.
+process of its own. What kills cost is measured by `benchmarks.torture`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.llm_torture import process, told
+from benchmarks.faults.servers import process
 from benchmarks.results import emit
 from igtool import registry
 from igtool.lake import Lake
@@ -126,11 +126,11 @@ def main() -> None:
 def _measure(folder: Path, count: int, *, again: bool) -> None:
     workspace, log = folder / "workspace", folder / "log"
     prepare(workspace, count)
-    with process("tests.llm_people", "--latency", str(LATENCY_S), "--log", str(log)) as server:
+    with process("tests.llm_people", "--latency", str(LATENCY_S), "--log", str(log)) as address:
         settings = {
             "provider": "openai",
             "chat_model": "gpt-4o-mini",
-            "openai_base_url": f"{told(server)}/v1",
+            "openai_base_url": f"{address}/v1",
             "openai_api_key": "invented-key",
             "llm_concurrency": CONCURRENCY,
         }

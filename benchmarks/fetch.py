@@ -1,8 +1,7 @@
-"""An overnight fetch at a fast clock against the platform server: what it takes, and what killing it changes.
+"""An overnight fetch at a fast clock against the platform server: what it takes.
 
-``night``: 4,000 profiles from one process; ``pages``: the same with two pages of posts; ``kills`` and ``stops``:
-SIGKILL and SIGTERM at random moments, compared with an undisturbed run; ``locked``: two processes at once; ``naive``:
-the loop that people write instead; ``true``: what a request and a rest cost at the true clock.
+``night``: 4,000 profiles from one process; ``pages``: the same with two pages of posts; ``naive``: the loop that people
+write instead; ``true``: what a request and a rest cost at the true clock. `benchmarks.torture` kills such a fetch.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -22,7 +19,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +33,6 @@ REST_S = 18.0
 """Seconds of rest for each request of a night: 1,800 after each 100."""
 _UNTIL_QUIET_S = 35.0
 """By then the last answers of a batch are in the lake."""
-COMPARED = {
-    "raw_responses": "select source, endpoint, subject, status, outcome, sha256 from raw_responses",
-    "accounts": "select * exclude (answer_id, observed_at) from accounts",
-    "content_items": "select * exclude (answer_id, observed_at) from content_items",
-    "metric_snapshots": "select * exclude (answer_id, observed_at) from metric_snapshots",
-    "rejects": "select * exclude (item_id) from rejects",
-}
-"""What must be the same however often a run was killed: everything but when, and ids made from when."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +87,6 @@ class Job:
             raise SystemExit(f"the fetch ended with {process.returncode}: {errors}")
         figures: dict[str, Any] = json.loads(output)
         return figures
-
-
-def tables(workspace: Path) -> dict[str, list[str]]:
-    """The rows of the compared tables as text, sorted; a row that is there twice is twice in it."""
-    with Lake(workspace / "data", writable=False) as lake:
-        return {name: sorted(repr(row) for row in lake.rows(query)) for name, query in COMPARED.items()}
 
 
 def question(record: dict[str, Any]) -> tuple[Any, ...]:
@@ -226,127 +208,23 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-@dataclass
-class Campaign:
-    """Processes ended by ``number`` at random moments, half of them while a request is under way."""
-
-    job: Job
-    number: signal.Signals
-    wanted: int
-    chance: random.Random
-    life_s: float
-    done: int = 0
-
-    def run(self) -> None:
-        """Start the job until it ends by itself; until then, end it ``wanted`` times."""
-        while True:
-            process = self.job.start()
-            if self.done < self.wanted:
-                self._let_live(process)
-                if process.poll() is None:
-                    process.send_signal(self.number)
-            output, errors = process.communicate()
-            if process.returncode == 0:
-                return
-            self.done += 1
-            allowed = {-self.number, 130, 143} if self.number == signal.SIGTERM else {-self.number}
-            if process.returncode not in allowed:
-                raise SystemExit(f"a fetch ended with {process.returncode}: {output}{errors}")
-
-    def _let_live(self, process: subprocess.Popen[str]) -> None:
-        log, until = self.job.server.log, time.monotonic() + self.chance.uniform(0.05, 1.5 * self.life_s)
-        while time.monotonic() < until and process.poll() is None:
-            time.sleep(0.01)
-        size, patience = log.stat().st_size, time.monotonic() + 3
-        if self.chance.random() < 0.5:  # in the middle of things: a request has just come in
-            while log.stat().st_size == size and time.monotonic() < patience and process.poll() is None:
-                time.sleep(0.0005)
-            time.sleep(self.chance.uniform(0, 0.006))
-
-
-@cache
-def undisturbed(folder: Path, server: Server, count: int) -> tuple[float, dict[str, list[str]]]:
-    """How long a run of ``count`` handles with two pages takes in seconds, and its tables."""
-    began = time.monotonic()
-    job = Job(folder / "undisturbed", server, count, 2, epoch=time.time())
-    job.run()
-    return time.monotonic() - began, tables(job.workspace)
-
-
-def bench_ends(folder: Path, server: Server, number: signal.Signals, wanted: int, count: int, seed: int) -> int:
-    """A run that is ended ``wanted`` times against an undisturbed one; how many tables differ or limits are broken."""
-    length, expected = undisturbed(folder, server, count)
-    before, chance = len(server.requests()), random.Random(seed)
-    done = runs = wrong = again = 0
-    while done < wanted:
-        runs += 1
-        job = Job(folder / f"ended{number}", server, count, 2, epoch=time.time())
-        campaign = Campaign(job, number, wanted - done, chance, 0.9 + length / wanted)
-        campaign.run()
-        done += campaign.done
-        records = server.requests(before)
-        before += len(records)
-        found = tables(job.workspace)
-        differing = [name for name in expected if expected[name] != found[name]]
-        twice, lost = asked_twice(records), losses(job.workspace, count)
-        again += twice
-        most = campaign.done if number == signal.SIGKILL else 0
-        is_tight = min(tightest_s(ledger_times(job.workspace)), WINDOW_S) < WINDOW_S - 0.001
-        wrong += len(differing) + (twice > most) + lost + is_tight
-        print(
-            f"  run {runs}: {campaign.done} times {number.name}, asked twice {twice}, lost {lost}, differing tables: "
-            f"{', '.join(differing) or 'none'}; {windows(job.workspace, records)}",
-            flush=True,
-        )
-        shutil.rmtree(job.workspace)
-    rows = ", ".join(f"{len(found)} {name}" for name, found in expected.items())
-    print(
-        f"{done} times {number.name} over {runs} runs of {count} handles ({rows}): asked twice {again}, wrong {wrong}"
-    )
-    return wrong
-
-
-def bench_locked(folder: Path, server: Server) -> int:
-    """Two processes on one workspace: the second says so and changes nothing."""
-    job = Job(folder / "locked", server, 200, epoch=time.time())
-    before = len(server.requests())
-    first = job.start()
-    while len(server.requests()) < before + 3:
-        time.sleep(0.1)
-    second = job.start()
-    _, errors = second.communicate()
-    first.communicate()
-    twice = asked_twice(server.requests(before))
-    print(
-        f"a second process ended with {second.returncode} ({errors.strip()}); first {first.returncode}, twice {twice}"
-    )
-    return (second.returncode, first.returncode, twice) != (7, 0, 0)
-
-
 def main() -> None:
     """Run the named parts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="*", default=["night", "pages", "naive", "true", "locked", "kills", "stops"])
-    parser.add_argument("--handles", type=int, help="by default 4,000; 40 for each kill where those are fewer")
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=20261001)
+    parser.add_argument("--only", nargs="*", default=["night", "pages", "naive", "true"])
+    parser.add_argument("--handles", type=int, default=4_000)
     given = parser.parse_args()
-    count, kills, seed = given.handles or 4_000, given.kills, given.seed
-    ended = given.handles or min(4_000, 40 * kills)
+    count = given.handles
     with tempfile.TemporaryDirectory() as name, serving(Path(name)) as server:
         folder = Path(name)
-        parts: dict[str, Callable[[], int | None]] = {
+        parts: dict[str, Callable[[], None]] = {
             "night": lambda: bench_night(folder, server, count, 0),
             "pages": lambda: bench_night(folder, server, count, 2),
             "naive": lambda: bench_naive(folder, server, min(count, 1_000)),
             "true": lambda: bench_true(folder, server, 20, 60),
-            "locked": lambda: bench_locked(folder, server),
-            "kills": lambda: bench_ends(folder, server, signal.SIGKILL, kills, ended, seed),
-            "stops": lambda: bench_ends(folder, server, signal.SIGTERM, max(kills // 5, 2), ended, seed),
         }
-        wrong = [part for part in given.only if parts[part]()]
-    if wrong:
-        raise SystemExit(f"wrong: {', '.join(wrong)}")
+        for part in given.only:
+            parts[part]()
 
 
 if __name__ == "__main__":

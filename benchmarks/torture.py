@@ -1,100 +1,87 @@
-"""Kill the main job at random moments and compare its tables with those of an undisturbed run, row for row."""
+"""The fault campaign: break igtool in every way that there is, run it again, and compare with an undisturbed run.
+
+    python -m benchmarks.torture --kills 1000 --rounds 9 --mutations 10000 --write-docs
+
+One line of JSON for each scene and kind of fault on standard output, a table at the end on standard error. The exit
+code is 1 if anything was lost, doubled, paid for twice, silently wrong, or ended in a way that igtool does not name.
+What is injected and compared, and what it does not show: docs/reliability.md.
+"""
 
 from __future__ import annotations
 
 import argparse
-import random
-import shutil
-import signal
-import subprocess
+import os
+import platform
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
-from igtool.lake import Lake
-from igtool.lake_sql import quote
-from igtool.schema import TABLES
+from benchmarks.faults import corruption, table
+from benchmarks.faults.campaign import Plan, run, shown
+from benchmarks.faults.judge import Tally
+from benchmarks.faults.kinds import KINDS
+from benchmarks.faults.scenes import SCENES
 
-ROOT = Path(__file__).parents[1]
-DIARY = {"runs", "link_log"}
-"""Tables that tell when things were done; they differ from run to run by design."""
-
-
-def command(workspace: Path, creators: Path, source: Path) -> list[str]:
-    """The main job as a user starts it, in a workspace of its own."""
-    base = [sys.executable, "-c", "from igtool.cli import main; main()", "--workspace", str(workspace)]
-    return [*base, "enrich", str(creators), "--source", str(source)]
+STORES = ("corruption", "touched")
+"""Kinds of faults of whole stores, which are in no scene."""
 
 
-def tables(workspace: Path) -> dict[str, list[str]]:
-    """Every row of every table as text, sorted; a row that is there twice is twice in it."""
-    with Lake(workspace / "data", writable=False) as lake:
-        return {
-            name: sorted(repr(row) for row in lake.rows(f"from {quote(name)}")) for name in TABLES if name not in DIARY
-        }
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=60, help="processes that are ended, over all scenes")
+    parser.add_argument(
+        "--rounds", type=float, default=0.25, help="other faults of each kind in each scene, or in one of"
+    )
+    parser.add_argument("--mutations", type=int, default=100, help="changes of single files, and as many `touched`")
+    parser.add_argument("--scenes", nargs="+", choices=SCENES, default=list(SCENES))
+    parser.add_argument("--faults", nargs="+", choices=[*KINDS, *STORES], default=[*KINDS, *STORES])
+    parser.add_argument("--seed", type=int, default=20261122)
+    parser.add_argument("--minutes", type=float, default=600.0, help="begin nothing new after so long")
+    parser.add_argument("--folder", type=Path, help="where workspaces are made [the folder of temporary files]")
+    parser.add_argument("--write-docs", action="store_true", help="put the table into docs/reliability.md")
+    return parser.parse_args(arguments)
 
 
-def files(workspace: Path) -> dict[str, bytes]:
-    """The filled list and its provenance, byte for byte."""
-    return {path.name: path.read_bytes() for path in sorted((workspace / "data" / "export").glob("*.csv"))}
-
-
-def campaign(kills: int, seed: int, creators: Path, source: Path, folder: Path) -> tuple[int, int]:
-    """Kill the job ``kills`` times at moments drawn over its whole length; (finished runs, differing runs).
-
-    A killed job is started again in the same workspace until it ends by itself; then its tables are compared
-    and the next workspace begins.
-    """
-    chance = random.Random(seed)
-    undisturbed = folder / "undisturbed"
+def campaign(given: argparse.Namespace, folder: Path) -> list[Tally]:
+    """All faults that were asked for; each tally is printed as it is done."""
     began = time.monotonic()
-    code = subprocess.run(command(undisturbed, creators, source), capture_output=True, check=False).returncode
-    length = time.monotonic() - began
-    if code not in {0, 8}:
-        raise SystemExit(f"the undisturbed run ended with {code}")
-    expected, expected_files = tables(undisturbed), files(undisturbed)
-    print(f"undisturbed: {length:.1f} s, {sum(map(len, expected.values()))} rows in {len(expected)} tables")
-    finished = differing = killed = 0
-    while killed < kills:
-        workspace = folder / f"run{finished}"
-        while True:
-            process = subprocess.Popen(
-                command(workspace, creators, source), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-            )
-            try:
-                moment = chance.uniform(0.05, length) if killed < kills else None
-                _, errors = process.communicate(timeout=moment)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.communicate()
-                killed += 1
-                continue
-            if process.returncode not in {0, 8}:
-                raise SystemExit(f"a resumed run ended with {process.returncode}: {errors.decode()}")
-            break
-        finished += 1
-        found, found_files = tables(workspace), files(workspace)
-        wrong = [name for name in expected if expected[name] != found[name]]
-        wrong += [name for name in expected_files if expected_files[name] != found_files.get(name)]
-        differing += bool(wrong)
-        print(f"finished {finished}: {killed} kills so far, differing: {wrong or 'none'}", flush=True)
-        shutil.rmtree(workspace)
-    return finished, differing
+    kinds = [kind for kind in given.faults if kind in KINDS]
+    plan = Plan(given.scenes, kinds, given.kills, given.rounds, given.seed, given.minutes)
+    tallies = run(plan, folder, shown) if kinds else []
+    for kind in [kind for kind in given.faults if kind in STORES and given.mutations]:
+        left = given.minutes - (time.monotonic() - began) / 60
+        if left > 0:
+            (folder / kind).mkdir()
+            span = {"touched": kind == "touched", "first": given.seed, "minutes": left}
+            found = corruption.campaign(folder / kind, given.mutations, **span)
+            for tally in found:
+                shown(tally)
+            tallies += found
+    return tallies
 
 
 def main() -> None:
-    """Run the campaign on the example, or on a list and source of one's own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=20261001)
-    parser.add_argument("--creators", type=Path, default=ROOT / "examples" / "creators.csv")
-    parser.add_argument("--source", type=Path, default=ROOT / "examples" / "raw")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        finished, differing = campaign(given.kills, given.seed, given.creators, given.source, Path(folder))
-    print(f"{given.kills} kills over {finished} runs: {differing} runs differ from the undisturbed one")
-    sys.exit(bool(differing))
+    """Run the campaign, print its table, and write it into the docs if that was asked for."""
+    given = parsed()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="igtool-torture-", dir=given.folder) as name:
+        tallies = campaign(given, Path(name))
+    minutes = (time.monotonic() - began) / 60
+    about = (
+        f"{datetime.now(UTC):%Y-%m-%d}, seed {given.seed}, {os.cpu_count()} cores, {platform.system()} "
+        f"{platform.release()}, Python {platform.python_version()}, {minutes:.0f} minutes."
+    )
+    made = table.markdown(tallies, about)
+    sys.stderr.write(made + "\n")
+    for one in tallies:
+        for detail in one.details:
+            sys.stderr.write(f"{one.scene}, {one.kind}: {detail}\n")
+    if given.write_docs:
+        table.write(made)
+    sys.exit(not all(one.is_clean for one in tallies) or not any(one.injected for one in tallies))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from igtool.errors import IgtoolError, LockedError, StorageError, UsageError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_OF_THE_MACHINE = _FULL | {errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _BRIEFLY = " briefly"
 _PATIENCE_S = 10.0
 """Longer than any brief holder takes."""
@@ -29,6 +30,11 @@ def storage_error(error: OSError, path: Path | str) -> IgtoolError:
     if error.errno in _FORBIDDEN:
         return StorageError(f"no permission for {name}: check its owner and mode, then run the same command again")
     return StorageError(f"cannot use {name}: {error.strerror or error}")
+
+
+def is_of_the_machine(error: OSError) -> bool:
+    """Whether an error comes from the disk or the system wherever a file is used, and is no bug of who used it."""
+    return error.errno in _OF_THE_MACHINE
 
 
 def read_whole(path: Path, most_mb: int) -> bytes:

@@ -7,6 +7,7 @@ and lets duplicate or NULL merge keys through. See DESIGN §1 for the measuremen
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -248,16 +249,24 @@ class Lake(LakeFiles):
     def transaction(self) -> Iterator[None]:
         """All writes of the block in one commit, on disk when this returns; none of them if the block fails."""
         before = self.snapshot
+        with self._committed():
+            yield
+        if self.snapshot != before:
+            self._settle(before)
+
+    @contextmanager
+    def _committed(self) -> Iterator[None]:
+        """One commit, which names no file that is not on disk: a power cut leaves all of it or nothing."""
+        began = time.time()
         self.execute("begin")
         try:
             yield
+            self._sync_since(began)
             with translated(self.folder):
                 self._connection.execute("commit")
         except BaseException:
             self._rollback()
             raise
-        if self.snapshot != before:
-            self._settle(before)
 
     def _rollback(self) -> None:
         try:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from igtool.errors import IntegrityError, LockedError
-from igtool.files import fsync, held, replaced
+from igtool.files import fsync, held, replaced, storage_error
 from igtool.journal import LakeFile, compact
 from igtool.journal.sqlite_files import alone, seal, seal_state, sealed_as
 from igtool.lake_migrations import KEPT
@@ -28,6 +30,8 @@ SNAPSHOT_DAYS = 30
 _CLEANUP_MARGIN_DAYS = 1
 _UPKEEP_COMMITS = 32
 _PATIENCE_S = 600.0
+_COARSE_S = 2.0
+"""Times of change lag behind the clock by a tick, on some file systems by so much."""
 _SNAPSHOT = "select max(snapshot_id) as snapshot from ducklake_snapshot"
 
 
@@ -38,6 +42,8 @@ class LakeFiles(LakeTables):
     lake_id: str
     _connection: duckdb.DuckDBPyConnection
     _on_files: Callable[[str, list[LakeFile]], None] | None
+    _synced: frozenset[Path] = frozenset()
+    """Data files of the last moments, which are never changed, that are on disk."""
     snapshot_days: int = SNAPSHOT_DAYS
     """Days for which older snapshots stay."""
 
@@ -59,8 +65,39 @@ class LakeFiles(LakeTables):
     def reconnect(self) -> None:
         """Open the catalog again after it was closed."""
 
+    @abstractmethod
+    def _committed(self) -> AbstractContextManager[None]:
+        """One commit, which names no file that is not on disk."""
+
+    def _sync_since(self, began: float) -> None:
+        """Force the data files that were written since then (seconds since 1970), and their names, to disk.
+
+        DuckLake writes them within the transaction and syncs none. Raises StorageError.
+        """
+        since, seen = began - _COARSE_S, set()
+        for name, _, files in os.walk(self.folder / "main"):
+            folder = Path(name)
+            try:
+                if folder.stat().st_mtime < since:
+                    continue
+                new = [path for path in (folder / file for file in files) if path.stat().st_mtime >= since]
+                seen.update(new)
+                if unsynced := [path for path in new if path not in self._synced]:
+                    for path in unsynced:
+                        fsync(path)
+                    fsync(folder)
+                    fsync(folder.parent)
+            except OSError as error:
+                raise storage_error(error, folder) from error
+        self._synced = frozenset(seen)
+
+    def _call(self, call: str) -> None:
+        """A call of DuckLake that writes files, as one commit."""
+        with self._committed():
+            self.execute(f"call {call}")
+
     def _settle(self, before: int) -> None:
-        """Force the files of the commits after ``before`` to disk and hand on their checksums."""
+        """Hand on the checksums of the files of the commits after ``before``, and make sure that they are on disk."""
         paths = [
             self.folder / "main" / row["table_path"] / row["path"]
             for kind in ("ducklake_data_file", "ducklake_delete_file")
@@ -79,10 +116,10 @@ class LakeFiles(LakeTables):
     def _record(self, paths: Iterable[Path]) -> None:
         files = []
         for path in paths:
-            fsync(path)
+            if path not in self._synced:
+                fsync(path)
+                fsync(path.parent)
             files.append(described(self.folder, path))
-        for parent in {self.folder / Path(file.path).parent for file in files}:
-            fsync(parent)
         if files and self._on_files:
             self._on_files(self.lake_id, files)
 
@@ -100,12 +137,9 @@ class LakeFiles(LakeTables):
         if self.snapshot - last < least_commits:
             return
         expiry = f"older_than => now() - interval {int(self.snapshot_days)} days"
-        for call in (
-            "ducklake_flush_inlined_data('lake')",
-            "ducklake_merge_adjacent_files('lake')",
-            f"ducklake_expire_snapshots('lake', {expiry})",
-        ):
-            self.execute(f"call {call}")
+        self._call("ducklake_flush_inlined_data('lake')")
+        self._call("ducklake_merge_adjacent_files('lake')")
+        self.execute(f"call ducklake_expire_snapshots('lake', {expiry})")
         with held(self.folder / FILES_LOCK, shared=False) as is_mine:
             if is_mine:
                 margin = f"older_than => now() - interval {_CLEANUP_MARGIN_DAYS} days"
@@ -123,9 +157,9 @@ class LakeFiles(LakeTables):
         with held(self.folder / FILES_LOCK, shared=False, patience_s=_PATIENCE_S) as is_mine:
             if not is_mine:
                 raise LockedError("a backup or a check is under way and needs older files: run the same command later")
-            self.execute("call ducklake_flush_inlined_data('lake')")
+            self._call("ducklake_flush_inlined_data('lake')")
             for name in sorted({Path(file).parts[1] for file in self.live_files()}.intersection(tables)):
-                self.execute(f"call ducklake_rewrite_data_files('lake', {literal(name)}, delete_threshold => 0)")
+                self._call(f"ducklake_rewrite_data_files('lake', {literal(name)}, delete_threshold => 0)")
             self.execute("call ducklake_expire_snapshots('lake', older_than => now())")
             self.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
             for path in self.orphans():

@@ -211,9 +211,12 @@ def serve() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.llm_people", description=serve.__doc__)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds until an answer is sent")
     parser.add_argument("--log", type=Path, help="file to which each request is appended as a line of JSON")
+    parser.add_argument("--script", action="append", default=[], help="behaviour to play once for each prompt")
     given = parser.parse_args()
     server = LlmServer(latency_s=given.latency, log=given.log)
     server.answer = decent
+    for behaviour in given.script:
+        server.script([behaviour], per_prompt=True)
     sys.stdout.write(server.origin + "\n")
     sys.stdout.flush()
     sys.stdin.read()

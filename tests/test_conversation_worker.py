@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,39 +180,3 @@ def test_calls_keep_to_so_many_a_second(tmp_path: Path, empty_lake: Path, server
             emptied(journal, lake)
     finally:
         server.answer = lambda ask: READING
-
-
-@pytest.mark.slow
-def test_killed_at_random_moments_and_steps(tmp_path: Path) -> None:
-    """SIGKILL of two processes that accept and read: each conversation is analysed once, none lost, none paid twice."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.conversation_torture",
-        "--kills",
-        "4",
-        "--at-once",
-        "12",
-        "--seed",
-        "5",
-    ]
-    run = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, check=False
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    found = json.loads(run.stdout)
-    assert found["kills"] >= 3
-    assert found["read_by_model"] > 0
-
-
-@pytest.mark.slow
-def test_a_server_under_load_is_killed() -> None:
-    """SIGKILL of a real `igtool serve`: all that a client was told 202 of is analysed once, nothing is paid twice."""
-    command = [sys.executable, "-m", "benchmarks.serve_torture", "--kills", "3", "--seed", "5"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-    found = json.loads(run.stdout)
-    assert found["kills"] == 3
-    assert found["told_202"] > 0
-    assert found["read_by_model"] > 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -518,15 +516,3 @@ def test_a_prompt_shows_recent_and_best_items_up_to_the_settings(studio: Studio)
         posts = [said for _, label, said in lines_of(text) if label == "post"]
         assert len(posts) == 3
         assert all(len(said) <= 40 for said in posts)
-
-
-@pytest.mark.slow
-def test_runs_that_are_killed_pay_for_nothing_twice() -> None:
-    """SIGKILL at random moments and steps of real processes; the long form is ``benchmarks.llm_torture``."""
-    command = [sys.executable, "-m", "benchmarks.llm_torture", "--kills", "2", "--creators", "12"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(done.stdout)
-    assert told["kills"] == 2
-    assert (told["differing"], told["doubled_rows"], told["paid_twice"]) == (0, 0, 0)
-    assert told["most_lost_at_a_kill"] <= told["concurrency"]

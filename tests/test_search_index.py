@@ -15,7 +15,7 @@ from igtool.errors import ConfigError, IntegrityError, LockedError, StorageError
 from igtool.lake import Lake
 from igtool.search.build import build_index, renew_index
 from igtool.search.filters import Filters
-from igtool.search.folder import current_index, index_is_current
+from igtool.search.folder import current_index, index_is_current, written
 from igtool.search.query import Index
 from igtool.search.tables import texts_of
 
@@ -140,6 +140,21 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         build_index(Tables(), tmp_path / "file" / "index", version="v1")
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("Internal error: 'No space left on device (os error 28)'", StorageError),
+        ("An index writer was killed.. A worker thread encountered an error (io::Error most likely)", StorageError),
+        ("no such field", ValueError),
+    ],
+)
+def test_what_tantivy_says_of_the_disk_has_a_name(tmp_path: Path, said: str, kind: type[Exception]) -> None:
+    """Its words for a full disk, as a run on one had them, become an error that says what to do."""
+    with pytest.raises(kind), written(tmp_path, "v1"):
+        raise ValueError(said)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("step", ["write_columns", "KeywordWriter", "_files", "_put_in_place", "replaced"])

@@ -17,6 +17,7 @@ import rich_click as click
 from igtool import __version__
 from igtool.console import say
 from igtool.errors import IgtoolError, Interrupted
+from igtool.files import is_of_the_machine, storage_error
 
 if TYPE_CHECKING:
     from igtool.workspace import Workspace
@@ -98,7 +99,7 @@ def main(context: click.Context, workspace: Path | None) -> None:
 
 @contextmanager
 def _ending(context: click.Context) -> Iterator[None]:
-    """IgtoolError becomes a message and an exit code."""
+    """IgtoolError becomes a message and an exit code, and so does an error of the disk that nobody translated."""
     try:
         yield
     except IgtoolError as error:
@@ -109,6 +110,12 @@ def _ending(context: click.Context) -> Iterator[None]:
     except BrokenPipeError:
         sys.stderr.close()
         context.exit(0)
+    except OSError as error:
+        if not is_of_the_machine(error):
+            raise
+        named = storage_error(error, "a file")
+        say(f"igtool: {named}")
+        context.exit(named.exit_code)
 
 
 class Command(click.RichCommand):

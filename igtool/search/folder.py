@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from igtool.errors import IntegrityError, UsageError
+from igtool.errors import IntegrityError, StorageError, UsageError
 from igtool.files import fsync, make_folder, replaced, storage_error
 
 INDEX_FORMAT = 3
@@ -26,6 +26,8 @@ INDEX_FORMAT = 3
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CURRENT = "current"
 _BUILDING = ".building-"
+_OF_THE_DISK = re.compile(r"os error \d+|io::Error")
+"""tantivy tells what the disk did as a ValueError."""
 _READ_EACH_TIME = 32 << 20
 """Files up to this size are read and compared whenever an index is opened; of larger ones size and time of change, and
 their bytes only if these differ: those of a million creators have 3.4 GB, which takes seconds."""
@@ -60,6 +62,12 @@ def written(folder: Path, version: str) -> Iterator[Path]:
         _remove(folder, keep={version, before})
     except OSError as error:
         raise storage_error(error, folder) from error
+    except ValueError as error:
+        if _OF_THE_DISK.search(str(error)) is None:
+            raise
+        raise StorageError(
+            f"cannot write the search index in {folder} ({error}): check free space, then run it again"
+        ) from error
 
 
 def write_manifest(folder: Path, contents: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,9 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="seconds of the client's clock in a real second")
     parser.add_argument("--quota", type=int, help="units of quota per YouTube key")
     parser.add_argument("--realdata", type=Path, help="folder of saved payloads to serve too")
+    parser.add_argument(
+        "--script", action="append", default=[], help="behaviour to play once, for the first that suits"
+    )
     parser.add_argument("--detached", action="store_true", help="do not end with the standard input")
     given = parser.parse_args()
     options = Options(given.limit, given.scale, given.quota, given.log, given.realdata, given.port)
@@ -37,6 +40,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     server = PlatformServer(options)
+    for behaviour in given.script:
+        server.script([behaviour])
     sys.stdout.write(server.origins.home + "\n")
     sys.stdout.flush()
     if not given.detached:

@@ -1,10 +1,11 @@
 """Damage everywhere: every store changed in every way, and each time `igtool verify` must say so, or nothing differs.
 
-    python -m benchmarks.corruption --mutations 10000 --workers 2
+    python -m benchmarks.torture --faults corruption touched --mutations 10000
 
 A small workspace is made, of which each worker has a copy. A mutation changes one file: a flipped bit, several, zeros,
 noise, a stretch taken from elsewhere, bytes cut off or added, the file deleted, or swapped with its neighbour. The time
-of change stays, as it does when a disk fails; ``--touched`` sets a new one, as another program would. Outcomes:
+of change stays, as it does when a disk fails; with ``touched`` it is a new one, as another program
+would leave it. Outcomes:
 
 - ``named``: verify names damage, or raises one of igtool's own errors.
 - ``harmless``: verify finds nothing, and every row of every table, the queue and the answer to a search are the same.
@@ -25,9 +26,7 @@ import random
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from typing import Any
 
 import duckdb
 
+from benchmarks.faults.judge import Tally
 from igtool.errors import IgtoolError
 from igtool.integrity.catalog import catalog_files
 from igtool.integrity.checking import verify
@@ -48,7 +48,7 @@ from igtool.search.answer import Query
 from igtool.search.query import Index
 from igtool.settings import Settings, load
 
-TESTS = Path(__file__).parents[1] / "tests"
+TESTS = Path(__file__).parents[2] / "tests"
 KINDS = ("bit", "bits", "zeros", "noise", "copied", "cut", "added", "deleted", "swapped")
 STORES = {"lake": 60, "catalog": 16, "journal": 8, "marker": 4, "index": 6, "models": 3, "pictures": 2, "seals": 1}
 """How often each store is chosen, in parts of their sum."""
@@ -235,52 +235,42 @@ def _started(folder: Path, number: int, first: int, last: int, log: Path, touche
     copy = folder / f"w{number}"
     if not copy.exists():
         shutil.copytree(folder / "made", copy)
-    command = [sys.executable, "-m", "benchmarks.corruption", "--work", str(copy), "--first", str(first)]
+    command = [sys.executable, "-m", "benchmarks.faults.corruption", "--work", str(copy), "--first", str(first)]
     command += ["--last", str(last), *(["--touched"] if touched else [])]
     with log.open("ab") as output, (folder / f"errors{number}.txt").open("ab") as errors:
         return subprocess.Popen(command, stdout=output, stderr=errors)
 
 
-def table(told: list[dict[str, Any]]) -> str:
-    """The outcomes as Markdown: a row for each store."""
-    outcomes = ("named", "harmless", "no change", "silent", "crash")
-    counts = Counter((one["store"], one["outcome"]) for one in told)
-    lines = ["| store | mutations | " + " | ".join(outcomes) + " |", "|---|" + "---:|" * (len(outcomes) + 1)]
-    for store in sorted({one["store"] for one in told}):
-        numbers = [counts[store, outcome] for outcome in outcomes]
-        lines.append(f"| {store} | {sum(numbers)} | " + " | ".join(map(str, numbers)) + " |")
-    totals = [sum(counts[store, outcome] for store in {s for s, _ in counts}) for outcome in outcomes]
-    lines.append(f"| all | {sum(totals)} | " + " | ".join(map(str, totals)) + " |")
-    return "\n".join(lines)
+def tallied(told: list[dict[str, Any]], kind: str) -> list[Tally]:
+    """What became of the mutations, by store."""
+    found = {store: Tally(f"store: {store}", kind) for store in STORES}
+    for one in told:
+        tally = found.setdefault(one["store"], Tally(f"store: {one['store']}", kind))
+        tally.injected += one["outcome"] != "no change"
+        tally.missed += one["outcome"] == "no change"
+        tally.silent += one["outcome"] == "silent"
+        tally.unexpected += one["outcome"] == "crash"
+        if one["outcome"] in {"silent", "crash"}:
+            tally.details.append(json.dumps(one))
+    return [tally for tally in found.values() if tally.injected or tally.missed]
+
+
+def campaign(folder: Path, count: int, *, touched: bool, first: int, minutes: float) -> list[Tally]:
+    """Do ``count`` mutations from the seed ``first`` on; ``touched``: changed files have a new time of change."""
+    make(folder / "made")
+    told = list(run(folder, count, 2, touched=touched, first=first, minutes=minutes))
+    return tallied(told, "touched" if touched else "corruption")
 
 
 def main() -> None:
-    """The campaign, or the part of one worker."""
+    """The part of one worker."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mutations", type=int, default=10_000)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--minutes", type=float, default=600.0, help="stop after so long, with what there is")
     parser.add_argument("--touched", action="store_true", help="changed files have a new time of change")
     parser.add_argument("--first", type=int, default=0, help="seed of the first mutation")
-    parser.add_argument("--log", type=Path, help="where every outcome goes, as JSON lines")
-    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--last", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--last", type=int, default=0, help="seed behind the last")
+    parser.add_argument("--work", type=Path, required=True, help="the workspace to damage")
     given = parser.parse_args()
-    if given.work:
-        work(given.work, given.first, given.last, touched=given.touched)
-        return
-    with tempfile.TemporaryDirectory(prefix="igtool-corruption-") as name:
-        folder = Path(name)
-        make(folder / "made")
-        span = {"touched": given.touched, "first": given.first, "minutes": given.minutes}
-        told = list(run(folder, given.mutations, given.workers, **span))
-    if given.log:
-        given.log.write_text("".join(json.dumps(one) + "\n" for one in told))
-    print(table(told))
-    bad = [one for one in told if one["outcome"] in ("silent", "crash")]
-    for one in bad[:20]:
-        print(json.dumps(one))
-    sys.exit(1 if bad else 0)
+    work(given.work, given.first, given.last, touched=given.touched)
 
 
 if __name__ == "__main__":
