@@ -40,7 +40,7 @@ class Check:
 
 def status(settings: Settings) -> dict[str, Any]:
     """Tables with their row counts, the last runs, and the run under way, if any."""
-    with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
         found = stored(lake)
     return {
         "workspace": str(settings.workspace.resolve()),
@@ -99,6 +99,7 @@ def doctor(settings: Settings) -> list[Check]:
         _attempt("encoder", settings.encoder, "run `make setup`", lambda: _encoder(settings)),
         _attempt("vocabulary", "niches, genres and tags", "mend the file it names", lambda: _vocabulary(settings)),
         *_folders(settings),
+        _attempt("place", "where the lake lies", "mend the settings (docs/postgres-s3.md)", lambda: _place(settings)),
         _attempt("lake", "the tables", "restore data/ from a backup", lambda: _lake(settings)),
         *_shapes(settings),
         _attempt("forgetting", "what was begun", "run `igtool forget --resume`", lambda: _forgetting(settings)),
@@ -110,7 +111,7 @@ def doctor(settings: Settings) -> list[Check]:
 def _shapes(settings: Settings) -> list[Check]:
     """The shapes that fill their columns as before, or those that do not."""
     try:
-        with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+        with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
             broken = [Check(name, False, detail, FIX) for name, detail in troubles(lake)]
             covered = coverage(lake)
     except UsageError as error:
@@ -145,9 +146,13 @@ def _extensions(settings: Settings) -> str:
     import duckdb
 
     from igtool.extensions import load_extension
+    from igtool.lake_catalogs import catalog_of
+    from igtool.lake_stores import store_of
 
     with duckdb.connect() as connection:
-        names = ("sqlite_scanner", "ducklake")
+        place = settings.lake
+        kinds = (catalog_of(place, writable=False).extensions, store_of(place).extensions)
+        names = [*(name for names in kinds for name in names), "ducklake"]
         found = [f"{name} ({load_extension(connection, name, offline=settings.offline)})" for name in names]
     return ", ".join(found)
 
@@ -181,8 +186,13 @@ def _folders(settings: Settings) -> Iterator[Check]:
 
 
 def _lake(settings: Settings) -> str:
-    with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
         return f"{lake.value('select count(*) from accounts')} accounts, snapshot {lake.snapshot}"
+
+
+def _place(settings: Settings) -> str:
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
+        return f"catalog: {lake.catalog.told()}; data files: {lake.store.url}, {len(lake.live_files())} of them"
 
 
 def _journal(settings: Settings) -> str:

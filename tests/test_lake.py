@@ -123,12 +123,12 @@ def test_a_file_whose_checksum_a_crash_lost_is_read(lake: Lake) -> None:
     with lake.transaction():
         lake.merge("accounts", [account(n) for n in range(100)])
     files = catalog_files(lake.folder)
-    assert all(one.problem is None and one.adopted for one in check_files(lake.folder, files, {}))
+    assert all(one.problem is None and one.adopted for one in check_files(lake.store, files, {}))
     path = lake.folder / files[0].path
     content = bytearray(path.read_bytes())
     content[4:60] = bytes(56)
     path.write_bytes(content)
-    assert "cannot be read" in str(check_files(lake.folder, files, {})[0].problem)
+    assert "cannot be read" in str(check_files(lake.store, files, {})[0].problem)
 
 
 def test_a_second_writer_is_refused_with_the_process_id(lake: Lake, tmp_path: Path) -> None:

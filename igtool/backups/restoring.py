@@ -14,7 +14,7 @@ from igtool.errors import ConfigError, IgtoolError, IntegrityError, UsageError
 from igtool.files import WriterLock, fsync, storage_error
 from igtool.journal import Journal, LakeFile
 from igtool.lake import Lake
-from igtool.lake_files import CATALOG, seal_catalog
+from igtool.lake_catalogs import CATALOG, seal_catalog
 from igtool.schema import SCHEMA_VERSION, TABLES
 
 _STAGING = ".restoring"

@@ -53,11 +53,13 @@ def backup_command(context: click.Context, folder: Path, with_images: bool, as_j
 def restore_command(context: click.Context, folder: Path, target: Path | None, yes: bool, as_json: bool) -> None:
     """Put back the backup in DIR, after every byte of it was checked. What is there is moved aside, not deleted."""
     from igtool import erase
+    from igtool.backups.making import ELSEWHERE
     from igtool.backups.restoring import restore
     from igtool.settings import load
 
     settings = workspace_of(context).settings
     place = target or settings.workspace
+    load(place).lake.check_usual("`igtool restore`", ELSEWHERE)
     done = restore(folder, place, may_replace=yes, offline=settings.offline)
     forgotten = erase.again(load(place)).people
     row = {

@@ -1,0 +1,158 @@
+"""Real servers on loopback for a lake that grows: PostgreSQL of the system, and one that speaks S3 (moto)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), default=None)
+MISSING = "PostgreSQL is not installed here (Debian: postgresql): /usr/lib/postgresql/*/bin/postgres"
+_USER = "nobody"  # PostgreSQL does not run as root
+_PASSWORD = "secret canary of the catalog"
+_PATIENCE_S = 30.0
+_NUMBERS = count(1)
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A server on loopback; ``folder`` holds its files."""
+
+    folder: Path
+    port: int
+
+    password: str = _PASSWORD
+
+    def new_catalog(self) -> str:
+        """The setting ``catalog`` for an empty database."""
+        name = f"lake{os.getpid()}_{next(_NUMBERS)}"
+        self.sql(f"create database {name}")
+        return f"postgres:host=127.0.0.1 port={self.port} dbname={name} user=igtool"
+
+    def sql(self, query: str, database: str = "postgres") -> str:
+        """What psql prints for ``query``."""
+        assert POSTGRES is not None
+        command = [str(POSTGRES.with_name("psql")), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1"]
+        return subprocess.run(
+            [*command, "-p", str(self.port), "-U", "igtool", "-c", query, database],
+            env={"PGPASSWORD": self.password, "PATH": os.environ["PATH"]},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """An S3 server on loopback."""
+
+    endpoint: str
+
+    def new_path(self) -> str:
+        """The setting ``data_path`` for an empty folder of a bucket."""
+        return f"s3://lakes/{os.getpid()}-{next(_NUMBERS)}/it's a lake"
+
+    def objects(self, data_path: str) -> dict[str, bytes]:
+        """Every object under ``data_path``, by its key."""
+        client = self.client()
+        prefix = data_path.removeprefix("s3://lakes/") + "/"
+        found = client.get_paginator("list_objects_v2").paginate(Bucket="lakes", Prefix=prefix)
+        keys = [one["Key"] for page in found for one in page.get("Contents", ())]
+        return {key: client.get_object(Bucket="lakes", Key=key)["Body"].read() for key in keys}
+
+    def client(self) -> object:
+        """A client of boto3."""
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name="eu-west-1",
+            aws_access_key_id="invented",
+            aws_secret_access_key="canary-of-the-store",
+        )
+
+
+def _as_other_user() -> list[str]:
+    """What a command begins with that may not run as root."""
+    return ["setpriv", f"--reuid={_USER}", "--clear-groups", "--regid=nogroup"] if os.geteuid() == 0 else []
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A server of its own, with checks of passwords, that is ended with the block."""
+    assert POSTGRES is not None
+    folder = Path(tempfile.mkdtemp(prefix="igtool-postgres-"))
+    try:
+        (folder / "password").write_text(_PASSWORD)
+        if os.geteuid() == 0:
+            for path in (folder, folder / "password"):
+                shutil.chown(path, _USER)
+        options = ["-A", "scram-sha-256", "-U", "igtool", f"--pwfile={folder / 'password'}", "-E", "UTF8", "--no-sync"]
+        initdb = [str(POSTGRES.with_name("initdb")), "-D", str(folder / "data"), "--locale=C", *options]
+        subprocess.run([*_as_other_user(), *initdb], check=True, capture_output=True, cwd="/")
+        port = _free_port()
+        listening = ["-h", "127.0.0.1", "-p", str(port), "-k", "", "-c", "max_connections=60", "-c", "fsync=off"]
+        server = subprocess.Popen(
+            [*_as_other_user(), str(POSTGRES), "-D", str(folder / "data"), *listening],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
+        try:
+            opened = Postgres(folder / "data", port)
+            _wait(lambda: opened.sql("select 1") == "1\n", server)
+            yield opened
+        finally:
+            server.send_signal(2)  # fast: who is connected is cut off
+            server.wait(_PATIENCE_S)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def s3() -> Iterator[Bucket]:
+    """A server in a process of its own, with one bucket, that is ended with the block."""
+    port = _free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        bucket = Bucket(f"http://127.0.0.1:{port}")
+        client = bucket.client()
+        _wait(lambda: bool(_made(client)), server)
+        yield bucket
+    finally:
+        server.terminate()
+        server.wait(_PATIENCE_S)
+
+
+def _made(client: object) -> bool:
+    client.create_bucket(Bucket="lakes", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})  # type: ignore[attr-defined]
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(is_up: object, server: subprocess.Popen[bytes]) -> None:
+    ends = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            if is_up():  # type: ignore[operator]
+                return
+        except Exception:
+            if server.poll() is not None or time.monotonic() > ends:
+                raise
+        time.sleep(0.05)
