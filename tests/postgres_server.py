@@ -9,11 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
+
+from igtool.places import LakePlace, StoreAccess
 
 POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), default=None)
 MISSING = "PostgreSQL is not installed here (Debian: postgresql): /usr/lib/postgresql/*/bin/postgres"
@@ -32,11 +35,11 @@ class Postgres:
 
     password: str = _PASSWORD
 
-    def new_catalog(self) -> str:
-        """The setting ``catalog`` for an empty database."""
+    def new_catalog(self, template: str = "template1") -> str:
+        """Keywords of a new database, empty or a copy of the database ``template`` that nobody is connected to."""
         name = f"lake{os.getpid()}_{next(_NUMBERS)}"
-        self.sql(f"create database {name}")
-        return f"postgres:host=127.0.0.1 port={self.port} dbname={name} user=igtool"
+        self.sql(f"create database {name} template {template}")
+        return f"host=127.0.0.1 port={self.port} dbname={name} user=igtool"
 
     def sql(self, query: str, database: str = "postgres") -> str:
         """What psql prints for ``query``."""
@@ -69,17 +72,38 @@ class Bucket:
         keys = [one["Key"] for page in found for one in page.get("Contents", ())]
         return {key: client.get_object(Bucket="lakes", Key=key)["Body"].read() for key in keys}
 
-    def client(self) -> object:
-        """A client of boto3."""
-        import boto3
+    @property
+    def access(self) -> StoreAccess:
+        """What igtool is told of it."""
+        return StoreAccess("invented", "canary-of-the-store", None, "eu-west-1", self.endpoint, path_style=True)
 
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name="eu-west-1",
-            aws_access_key_id="invented",
-            aws_secret_access_key="canary-of-the-store",
-        )
+    def client(self) -> Any:
+        """A client of boto3."""
+        return client_of(self.access)
+
+
+def client_of(access: StoreAccess) -> Any:
+    """A client of boto3."""
+    import boto3  # type: ignore[import-untyped]
+
+    return boto3.client(
+        "s3",
+        endpoint_url=access.endpoint,
+        region_name=access.region,
+        aws_access_key_id=access.key_id,
+        aws_secret_access_key=access.secret,
+    )
+
+
+def overwrite(place: LakePlace, name: str, content: bytes) -> None:
+    """Make a data file of a lake hold ``content``, behind its back."""
+    if place.data_path and place.data_path.startswith("s3://"):
+        bucket, _, prefix = place.data_path.removeprefix("s3://").partition("/")
+        client_of(place.access).put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=content)
+    else:
+        path = Path(place.data_path or place.folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def _as_other_user() -> list[str]:
@@ -135,8 +159,8 @@ def s3() -> Iterator[Bucket]:
         server.wait(_PATIENCE_S)
 
 
-def _made(client: object) -> bool:
-    client.create_bucket(Bucket="lakes", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})  # type: ignore[attr-defined]
+def _made(client: Any) -> bool:
+    client.create_bucket(Bucket="lakes", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     return True
 
 
@@ -146,11 +170,11 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait(is_up: object, server: subprocess.Popen[bytes]) -> None:
+def _wait(is_up: Callable[[], bool], server: subprocess.Popen[bytes]) -> None:
     ends = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            if is_up():  # type: ignore[operator]
+            if is_up():
                 return
         except Exception:
             if server.poll() is not None or time.monotonic() > ends:

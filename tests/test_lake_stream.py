@@ -32,10 +32,10 @@ def pending(lake: Lake, start: int, end: int) -> None:
 
 def row_groups(lake: Lake) -> list[int]:
     """Rows of each row group of raw_responses on disk."""
-    paths = [lake.folder / name for name in lake.live_files() if "/raw_responses/" in name]
+    names = [name for name in lake.live_files() if "/raw_responses/" in name]
     found = []
-    for path in paths:
-        with pq.ParquetFile(path) as file:
+    for name in names:
+        with lake.store.open(name) as opened, pq.ParquetFile(opened) as file:
             found += [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
     return found
 

@@ -26,7 +26,7 @@ class LakeSettings(BaseSettings):
     )
     data_path: str | None = Field(
         None,
-        description="where the data files of the lake are: `s3://bucket/prefix` or an absolute folder; by default data/",
+        description="folder of the data files of the lake: `s3://bucket/prefix` or an absolute path; by default data/",
     )
     s3_endpoint: str | None = Field(
         None,
