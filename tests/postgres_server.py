@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -43,15 +43,25 @@ class Postgres:
 
     def sql(self, query: str, database: str = "postgres") -> str:
         """What psql prints for ``query``."""
+        return self._client("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", query, database).decode()
+
+    def dump(self, database: str) -> bytes:
+        """What pg_dump writes."""
+        return self._client("pg_dump", "--inserts", database)
+
+    def _client(self, program: str, *arguments: str) -> bytes:
         assert POSTGRES is not None
-        command = [str(POSTGRES.with_name("psql")), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1"]
-        return subprocess.run(
-            [*command, "-p", str(self.port), "-U", "igtool", "-c", query, database],
-            env={"PGPASSWORD": self.password, "PATH": os.environ["PATH"]},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
+        command = [str(POSTGRES.with_name(program)), "-h", "127.0.0.1", "-p", str(self.port), "-U", "igtool"]
+        env = {"PGPASSWORD": self.password, "PATH": os.environ["PATH"]}
+        return subprocess.run([*command, *arguments], env=env, check=True, capture_output=True).stdout
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a command begins with to run there, and the address of this machine as seen from there."""
+
+    command: tuple[str, ...]
+    address: str
 
 
 @dataclass(frozen=True)
@@ -106,13 +116,55 @@ def overwrite(place: LakePlace, name: str, content: bytes) -> None:
         path.write_bytes(content)
 
 
+def lose(place: LakePlace, name: str) -> None:
+    """Delete a data file of a lake, behind its back."""
+    if place.data_path and place.data_path.startswith("s3://"):
+        bucket, _, prefix = place.data_path.removeprefix("s3://").partition("/")
+        client_of(place.access).delete_object(Bucket=bucket, Key=f"{prefix}/{name}")
+    else:
+        (Path(place.data_path or place.folder) / name).unlink()
+
+
 def _as_other_user() -> list[str]:
     """What a command begins with that may not run as root."""
     return ["setpriv", f"--reuid={_USER}", "--clear-groups", "--regid=nogroup"] if os.geteuid() == 0 else []
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
+def machines() -> Iterator[list[Machine]]:
+    """Two network namespaces that see nothing but this one; where there can be none, two names for this one."""
+    names = [f"igtool{os.getpid()}{letter}" for letter in "ab"]
+    made = []
+    try:
+        try:
+            for number, name in enumerate(names, 1):
+                host, guest, net = (
+                    f"igh{os.getpid() % 10_000}{number}",
+                    f"igg{os.getpid() % 10_000}{number}",
+                    f"10.203.{number}",
+                )
+                _ip("netns", "add", name)
+                made.append(name)
+                _ip("link", "add", host, "type", "veth", "peer", "name", guest, "netns", name)
+                _ip("addr", "add", f"{net}.1/24", "dev", host)
+                _ip("link", "set", host, "up")
+                _ip("-n", name, "addr", "add", f"{net}.2/24", "dev", guest)
+                _ip("-n", name, "link", "set", guest, "up")
+        except (OSError, subprocess.CalledProcessError):
+            yield [Machine((), "127.0.0.1")] * 2
+        else:
+            yield [Machine(("ip", "netns", "exec", name), f"10.203.{n}.1") for n, name in enumerate(names, 1)]
+    finally:
+        for name in made:
+            _ip("netns", "delete", name)
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+
+@contextmanager
+def postgres(listening_on: Sequence[str] = ()) -> Iterator[Postgres]:
     """A server of its own, with checks of passwords, that is ended with the block."""
     assert POSTGRES is not None
     folder = Path(tempfile.mkdtemp(prefix="igtool-postgres-"))
@@ -124,8 +176,21 @@ def postgres() -> Iterator[Postgres]:
         options = ["-A", "scram-sha-256", "-U", "igtool", f"--pwfile={folder / 'password'}", "-E", "UTF8", "--no-sync"]
         initdb = [str(POSTGRES.with_name("initdb")), "-D", str(folder / "data"), "--locale=C", *options]
         subprocess.run([*_as_other_user(), *initdb], check=True, capture_output=True, cwd="/")
+        with (folder / "data" / "pg_hba.conf").open("a") as rights:
+            rights.writelines(f"host all igtool {one}/24 scram-sha-256\n" for one in listening_on)
         port = _free_port()
-        listening = ["-h", "127.0.0.1", "-p", str(port), "-k", "", "-c", "max_connections=60", "-c", "fsync=off"]
+        listening = [
+            "-h",
+            ",".join(["127.0.0.1", *listening_on]),
+            "-p",
+            str(port),
+            "-k",
+            "",
+            "-c",
+            "max_connections=60",
+            "-c",
+            "fsync=off",
+        ]
         server = subprocess.Popen(
             [*_as_other_user(), str(POSTGRES), "-D", str(folder / "data"), *listening],
             stdout=subprocess.DEVNULL,

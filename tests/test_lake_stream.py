@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import NOW
+from postgres_server import lose
 
 from igtool.errors import IntegrityError
 from igtool.lake import Lake
@@ -92,7 +93,7 @@ def test_a_file_that_is_gone_ends_a_stream_with_the_lake_named(lake: Lake) -> No
     answers(lake, 0, 300)
     pending(lake, 0, 300)
     for name in lake.live_files():
-        (lake.folder / name).unlink()
+        lose(lake.place, name)
     with (
         pytest.raises(IntegrityError, match="igtool verify"),
         lake.stream(QUERY, batch="from memory.pending") as batches,
