@@ -293,8 +293,8 @@ class Lake(LakeFiles):
     def _rollback(self) -> None:
         try:
             self._connection.execute("rollback")
-        except duckdb.TransactionException:
-            return  # the failed commit has already ended the transaction
+        except duckdb.Error:
+            return  # the failed commit has already ended the transaction, or its catalog is gone
 
     def _name_incoming(self, rows: pa.Table | None) -> None:
         if rows is None:

@@ -8,6 +8,7 @@ it ends with the connection, when the process dies too.
 from __future__ import annotations
 
 import os
+import random
 import socket
 import time
 import uuid
@@ -26,7 +27,8 @@ from igtool.places import LakePlace
 from igtool.schema import SCHEMA_VERSION
 
 PATIENCE_S = 600.0
-_LOOK_MS = 5_000
+_LOOK_S = (0.01, 0.05)
+_VACUUM_WAITS_MS = 5_000
 _LOCK = 0x6967746F6F6C
 _SERVER = "lake_server"
 _MARKER = "igtool_lake"
@@ -54,7 +56,7 @@ class PostgresCatalog(Catalog):
         """Attach the server itself. Raises ConfigError (it lets us not in), RateLimitedError (it does not answer)."""
         given = f", password {literal(self.place.password)}" if self.place.password else ""
         connection.execute(f"create or replace secret lake_catalog (type postgres{given})")
-        address = literal(f"{self._keywords} options='-c lock_timeout={_LOOK_MS}'")
+        address = literal(f"{self._keywords} options='-c lock_timeout={_VACUUM_WAITS_MS}'")
         mode = "" if self.is_writable else ", read_only"
         with translated(self.place.folder):
             connection.execute(f"attach {address} as {_SERVER} (type postgres, secret lake_catalog{mode})")
@@ -109,7 +111,7 @@ class PostgresCatalog(Catalog):
         finally:
             self._depth -= 1
             if self._depth == 0 and self._lock is not None:
-                self._lock.close()  # ends the transaction, and the lock with it
+                _ended(self._lock)
                 self._lock = None
 
     def check_writing(self) -> None:
@@ -122,28 +124,23 @@ class PostgresCatalog(Catalog):
             raise LockedError("the connection to the catalog was lost: run the same command again") from error
 
     def _locked(self) -> duckdb.DuckDBPyConnection:
-        """A connection that holds the lock in a transaction."""
+        """A connection that holds the lock in a transaction. It asks again and again: DuckDB waits with all its CPU."""
         ends = time.monotonic() + PATIENCE_S
-        while True:
-            lock = self._connection.cursor()
-            try:
+        lock = self._connection.cursor()
+        asked = f"from postgres_query({literal(_SERVER)}, 'select pg_try_advisory_xact_lock({_LOCK})')"
+        try:
+            with translated(self.place.folder):
                 lock.execute("begin")
-                lock.execute(f"from postgres_query({literal(_SERVER)}, 'select 1 from pg_advisory_xact_lock({_LOCK})')")
-                lock.fetchall()
-            except duckdb.Error as error:
-                lock.close()
-                if "lock timeout" not in str(error):
-                    with translated(self.place.folder):
-                        raise
-                if time.monotonic() > ends:
-                    raise LockedError(
-                        f"the lake is being written by {self._holder()}: wait until it is done, or stop it"
-                    ) from error
-            except BaseException:
-                lock.close()
-                raise
-            else:
-                return lock
+                while not lock.execute(asked).fetchall()[0][0]:
+                    if time.monotonic() > ends:
+                        raise LockedError(
+                            f"the lake is being written by {self._holder()}: wait until it is done, or stop it"
+                        )
+                    time.sleep(random.uniform(*_LOOK_S))  # noqa: S311 - so that nobody always comes second
+        except BaseException:
+            _ended(lock)
+            raise
+        return lock
 
     def _holder(self) -> str:
         """Who has the lock: program, machine and process."""
@@ -193,3 +190,10 @@ class PostgresCatalog(Catalog):
         how = ", use_transaction => false" if is_alone else ""
         with translated(self.place.folder):
             self._connection.execute(f"call postgres_execute({literal(_SERVER)}, {literal(statement)}{how})")
+
+
+def _ended(lock: duckdb.DuckDBPyConnection) -> None:
+    """End a transaction, and its lock with it. DuckDB aborts the process when it closes one whose server is gone."""
+    with suppress(duckdb.Error):
+        lock.execute("rollback")
+    lock.close()
