@@ -125,22 +125,23 @@ class PostgresCatalog(Catalog):
 
     def _locked(self) -> duckdb.DuckDBPyConnection:
         """A connection that holds the lock in a transaction. It asks again and again: DuckDB waits with all its CPU."""
-        ends = time.monotonic() + PATIENCE_S
         lock = self._connection.cursor()
-        asked = f"from postgres_query({literal(_SERVER)}, 'select pg_try_advisory_xact_lock({_LOCK})')"
         try:
             with translated(self.place.folder):
                 lock.execute("begin")
-                while not lock.execute(asked).fetchall()[0][0]:
-                    if time.monotonic() > ends:
-                        raise LockedError(
-                            f"the lake is being written by {self._holder()}: wait until it is done, or stop it"
-                        )
-                    time.sleep(random.uniform(*_LOOK_S))  # noqa: S311 - so that nobody always comes second
+                self._wait(lock)
         except BaseException:
             _ended(lock)
             raise
         return lock
+
+    def _wait(self, lock: duckdb.DuckDBPyConnection) -> None:
+        ends = time.monotonic() + PATIENCE_S
+        asked = f"from postgres_query({literal(_SERVER)}, 'select pg_try_advisory_xact_lock({_LOCK})')"
+        while not lock.execute(asked).fetchall()[0][0]:
+            if time.monotonic() > ends:
+                raise LockedError(f"the lake is being written by {self._holder()}: wait until it is done, or stop it")
+            time.sleep(random.uniform(*_LOOK_S))  # noqa: S311 - so that nobody always comes second
 
     def _holder(self) -> str:
         """Who has the lock: program, machine and process."""

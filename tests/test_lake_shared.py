@@ -10,8 +10,8 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,18 +101,19 @@ def test_two_machines_write_and_a_third_writer_dies_and_no_commit_is_lost(
     """Each reads a number and stores it plus one, and keys that the others store too: as if one after the other."""
     Lake(place, writable=True).close()
     names = [("one", shared.machines[0]), ("two", shared.machines[1]), ("killed", shared.machines[1])]
-    one, two, killed = [writer(place, machine, tmp_path, name, COMMITS) for name, machine in names]
-    drained = [threading.Thread(target=process.stdout.read) for process in (one, two) if process.stdout is not None]
-    for thread in drained:
-        thread.start()
-    assert killed.stdout is not None
-    said = list(itertools.islice(killed.stdout, COMMITS // 5))
-    os.kill(killed.pid, signal.SIGKILL)
-    told = len(said) + len(killed.stdout.readlines())
-    for process, thread in zip((one, two), drained, strict=True):
-        thread.join()
-        assert process.wait() == 0
-    assert killed.wait() == -signal.SIGKILL
+    with ExitStack() as opened:
+        one, two, killed = [
+            opened.enter_context(writer(place, machine, tmp_path, name, COMMITS)) for name, machine in names
+        ]
+        assert killed.stdout is not None
+        said = list(itertools.islice(killed.stdout, COMMITS // 5))
+        os.kill(killed.pid, signal.SIGKILL)
+        told = len(said) + len(killed.stdout.readlines())
+        for process in (one, two):
+            assert process.stdout is not None
+            assert len(process.stdout.readlines()) == COMMITS
+            assert process.wait() == 0
+        assert killed.wait() == -signal.SIGKILL
     with Lake(place, writable=False) as lake:
         made = int(lake.value("select command from runs"))
         assert made in (2 * COMMITS + told, 2 * COMMITS + told + 1)
@@ -161,7 +162,7 @@ def test_a_writer_whose_lock_was_lost_commits_nothing(shared: World, place: Lake
 
 
 def test_places_that_do_not_fit_are_refused(shared: World, place: LakePlace, tmp_path: Path) -> None:
-    """Files of another lake, another password, a server that is not there, a bucket that is not: never rows or bytes."""
+    """Files of another lake, another password, a server or a bucket that is not there: an error that says so."""
     Lake(place, writable=True).close()
     second = replace(place, folder=tmp_path / "b" / "data", catalog=shared.server.new_catalog())
     with pytest.raises(ConfigError, match="another lake"):
@@ -279,7 +280,7 @@ def elsewhere(shared: World, place: Path) -> list[str]:
     """What holds a mark: objects in their bytes and rows, tables of the catalog in their files and rows."""
     lake = load(place).lake
     objects = shared.bucket.objects(str(lake.data_path))
-    texts = {name: content for name, content in objects.items()}
+    texts = dict(objects)
     for name, content in objects.items():
         if name.endswith(".parquet"):
             path = place.parent / "object.parquet"
@@ -297,3 +298,22 @@ def elsewhere(shared: World, place: Path) -> list[str]:
         for mark in world.MARKS
         if mark.lower().encode() in text.lower()
     ]
+
+
+def test_a_lake_is_moved_there(shared: World, tmp_path: Path) -> None:
+    """Every row of every table; what is in the folder stays; a second time, or to a lake with rows, is refused."""
+    place = workspace(shared, tmp_path / "w")
+    world.write_inputs(place)
+    settings = (place / "igtool.toml").read_text()
+    (place / "igtool.toml").unlink()
+    assert "nowhere to move" in igtool(place, "move", code=3)
+    igtool(place, "enrich", str(place / "list.csv"), "--source", str(place / "raw"))
+    before = tables_of(place)
+    (place / "igtool.toml").write_text(settings)
+    moved = igtool(place, "move", "--json")
+    assert {row["table"] for row in moved["rows"]} >= {"accounts", "raw_responses", "runs"}
+    assert tables_of(place) == before
+    assert igtool(place, "verify", "--json")["rows"] == []
+    assert "not empty" in igtool(place, "move", code=2)
+    igtool(place, "run")
+    assert {name: rows for name, rows in tables_of(place).items() if rows != before[name]} == {}

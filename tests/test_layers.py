@@ -85,7 +85,7 @@ ORDER = (
         "guarded_sql",
     ),
     ("pipeline", "rebuild", "disposal", "watchlist", "fetching", "given_pictures", "given_style"),
-    ("integrity", "backups"),
+    ("integrity", "backups", "moving"),
     ("enrich", "schedule", "outlay", "conversations", "searching", "linking", "erase"),
     ("workspace", "shown_prompts", "tuning"),
     ("console", "serve", "commands", "cli"),

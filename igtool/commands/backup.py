@@ -80,6 +80,25 @@ def restore_command(context: click.Context, folder: Path, target: Path | None, y
     say("now try: igtool verify")
 
 
+@command("move")
+@JSON
+@click.pass_context
+def move_command(context: click.Context, as_json: bool) -> None:
+    """Copy the lake in data/ to the database and the bucket that the settings name; data/ stays as it is.
+
+    Older snapshots stay behind. How to set it up: docs/postgres-s3.md.
+    """
+    from igtool.moving import move
+
+    moved = move(workspace_of(context).settings)
+    rows = [{"table": name, "rows": count} for name, count in moved.rows.items()]
+    if as_json:
+        print_json({"command": "move", "catalog": moved.catalog, "data_path": moved.data_path, "rows": rows})
+        return
+    print_rows(rows)
+    say(f"the lake is in {moved.catalog}; its files are in {moved.data_path}. Now try: igtool verify")
+
+
 @command("gc")
 @click.option("--dry-run", is_flag=True, help="Say what would go; delete nothing.")
 @JSON
