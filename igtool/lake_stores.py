@@ -29,6 +29,9 @@ _OWNER = "igtool-lake.json"
 _LARGEST_OBJECT = "128MB"
 """An object is read as a whole to hash it."""
 
+_NO_FILE = 1 << 62
+"""Numbers from here on are of no file that the catalog knows."""
+
 
 class Store(ABC):
     """What differs between places of data files."""
@@ -190,10 +193,11 @@ class BucketStore(Store):
 
     def remove(self, names: Iterable[str], lake: LakeFiles) -> None:
         """See `Store.remove`: DuckDB deletes objects for DuckLake alone, so they are put on its list."""
-        if not (listed := ", ".join(f"(-1, {literal(name)}, true, timestamptz '1970-01-01')" for name in names)):
+        rows = [f"({_NO_FILE + n}, {literal(name)}, true, timestamptz '1970-01-01')" for n, name in enumerate(names)]
+        if not rows:
             return
         columns = "(data_file_id, path, path_is_relative, schedule_start)"
-        lake.execute(f"insert into {META}.ducklake_files_scheduled_for_deletion {columns} values {listed}")
+        lake.execute(f"insert into {META}.ducklake_files_scheduled_for_deletion {columns} values {', '.join(rows)}")
         lake.execute("call ducklake_cleanup_old_files('lake', older_than => timestamptz '1971-01-01')")
 
     def _ask(self, query: str) -> list[tuple[Any, ...]]:

@@ -13,6 +13,7 @@ from igtool.lake import Lake
 from igtool.lake_sql import quote
 from igtool.places import LakePlace
 from igtool.schema import TABLES
+from igtool.search.folder import discard
 from igtool.settings import Settings
 
 _PART_BYTES = 64_000_000
@@ -28,7 +29,7 @@ class Moved:
 
 
 def move(settings: Settings) -> Moved:
-    """Copy all tables in one commit; data/ stays as it is. Done again from the beginning when it was killed.
+    """Copy all tables in one commit; data/ stays as it is, but for the search index, which is of the old lake. Done again from the beginning when it was killed.
 
     Raises ConfigError (the settings name no other place), UsageError (nothing is in data/, something is there),
     LockedError (something writes here or there), StorageError, IntegrityError, RateLimitedError.
@@ -54,6 +55,7 @@ def move(settings: Settings) -> Moved:
             rows = {name: _count(new, name) for name in TABLES}
             if lost := [name for name, count in rows.items() if count != _count(old, name)]:
                 raise IntegrityError(f"rows of {', '.join(lost)} did not arrive: nothing was changed, try again")
+        discard(settings.data / "index")
         return Moved({name: count for name, count in rows.items() if count}, new.catalog.told(), new.store.url)
 
 
