@@ -29,7 +29,9 @@ class Moved:
 
 
 def move(settings: Settings) -> Moved:
-    """Copy all tables in one commit; data/ stays as it is, but for the search index, which is of the old lake. Done again from the beginning when it was killed.
+    """Copy all tables in one commit; data/ stays as it is, but for the search index, which is of the old lake.
+
+    It is done again from the beginning when it was killed.
 
     Raises ConfigError (the settings name no other place), UsageError (nothing is in data/, something is there),
     LockedError (something writes here or there), StorageError, IntegrityError, RateLimitedError.
