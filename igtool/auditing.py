@@ -100,10 +100,10 @@ def settings_entries(settings: Settings, journal: Journal) -> list[dict[str, Any
 
 def _of_lake(settings: Settings, ask: Callable[[Lake], Answer]) -> Answer | None:
     """What ``ask`` says; None where there is no lake, or one of an older igtool, which has no such log."""
-    if not (settings.data / "lake.json").exists():
+    if not settings.lake.is_made:
         return None
     try:
-        with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+        with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
             return ask(lake)
     except ConfigError:
         return None

@@ -42,12 +42,16 @@ def collect(settings: Settings, *, dry_run: bool = False, now: datetime | None =
     Killed at any time, it is gone on with by the next call. Raises UsageError (no lake), LockedError, StorageError.
     """
     at = now or datetime.now(UTC)
-    if not (settings.data / "lake.json").exists():
+    if not settings.lake.is_made:
         raise UsageError(f"there is no creator database in {settings.workspace.resolve()}: there is nothing to delete")
     try:
         if dry_run:
-            with Lake(settings.data, writable=False, offline=settings.offline) as lake:
-                found = [*_rows(lake, _cutoffs(settings, at)), *_freed_files(settings, lake, dry_run=True)]
+            with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
+                found = [
+                    *_rows(lake, _cutoffs(settings, at)),
+                    _orphans(lake),
+                    *_freed_files(settings, lake, dry_run=True),
+                ]
         else:
             found = _collected(settings, at)
     except OSError as error:
@@ -58,11 +62,12 @@ def collect(settings: Settings, *, dry_run: bool = False, now: datetime | None =
 def _collected(settings: Settings, at: datetime) -> list[Freed]:
     with (
         Journal(settings.cache, writable=True) as journal,
-        Lake(settings.data, writable=True, offline=settings.offline, on_files=journal.record_lake_files) as lake,
+        Lake(settings.lake, writable=True, offline=settings.offline, on_files=journal.record_lake_files) as lake,
     ):
         lake.snapshot_days = snapshot_days(settings.retention)
-        files = _freed_files(settings, lake, dry_run=False)
-        before, cutoffs = _size(settings.data / "main"), _cutoffs(settings, at)
+        files = [_orphans(lake), *_freed_files(settings, lake, dry_run=False)]
+        lake.remove_orphans()
+        before, cutoffs = sum(lake.store.sizes().values()), _cutoffs(settings, at)
         rows = _rows(lake, cutoffs)
         if rows:
             with lake.transaction():
@@ -72,7 +77,7 @@ def _collected(settings: Settings, at: datetime) -> list[Freed]:
             lake.purge([*cutoffs, "stage_rows", "insights"])
         else:
             lake.upkeep(least_commits=1)
-        after = _size(settings.data / "main")
+        after = sum(lake.store.sizes().values())
     return [*rows, Freed("data files", 0, max(0, before - after)), *files]
 
 
@@ -121,7 +126,6 @@ def _files(settings: Settings, lake: Lake) -> list[tuple[str, list[Path]]]:
     """What nothing needs, by kind."""
     data, cache = settings.data, settings.cache
     found = [
-        ("data files of commits that never were", lake.orphans()),
         ("indexes that are not in use", [] if is_locked(data / "index" / "index.lock") else unused(data / "index")),
         ("pictures that no table names", _pictures(lake, cache / "images")),
         ("what killed processes left", list(_left(settings))),
@@ -129,6 +133,11 @@ def _files(settings: Settings, lake: Lake) -> list[tuple[str, list[Path]]]:
         ("reports of errors", list(_reports())),
     ]
     return [(what, paths) for what, paths in found if paths]
+
+
+def _orphans(lake: Lake) -> Freed:
+    found = lake.orphans()
+    return Freed("data files of commits that never were", len(found), sum(found.values()))
 
 
 def _freed_files(settings: Settings, lake: Lake, *, dry_run: bool) -> list[Freed]:

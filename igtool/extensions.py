@@ -10,6 +10,8 @@ import duckdb
 
 from igtool.errors import ConfigError
 
+_EXTRAS = {"postgres_scanner": "postgres", "httpfs": "s3"}
+
 
 def load_extension(connection: duckdb.DuckDBPyConnection, name: str, *, offline: bool = True) -> str:
     """Load ``name`` and say from where: ``installed``, ``bundled`` or ``network``.
@@ -48,6 +50,8 @@ def bundled_path(name: str) -> Path | None:
 
 def _from_network(connection: duckdb.DuckDBPyConnection, name: str, *, offline: bool) -> str:
     package = f"duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}"
+    if name in _EXTRAS:
+        package += f" (pip install 'igtool[{_EXTRAS[name]}]')"
     if offline:
         raise ConfigError(
             f"the DuckDB extension {name} is neither installed nor bundled, and igtool is offline: "

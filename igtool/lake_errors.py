@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from igtool.errors import ConfigError, IntegrityError, LockedError, StorageError
+from igtool.errors import ConfigError, IgtoolError, IntegrityError, LockedError, RateLimitedError, StorageError
 from igtool.journal.sqlite_files import seal_state
 
 _UNREADABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)
@@ -16,6 +16,36 @@ _OF_PARQUET = (
     "no magic bytes", "corrupt", "parquet", "invalid string encoding", "decompression", "invalid unicode",
     "inlined data from ducklake", "failed to load ducklake",
 )  # fmt: skip
+_REFUSED = (
+    "authentication failed", "no password supplied", "no pg_hba.conf entry", "permission denied for", "does not exist",
+    "could not translate host name", "certificate", "ssl",
+)  # fmt: skip
+_OF_POSTGRES = (
+    "postgres", "server closed the connection", "terminating connection", "could not receive data", "lost connection",
+)  # fmt: skip
+_OF_STORE = ("http get", "http head", "http put", "http post", "http error", "httpexception", "s3://")
+_STORE_REFUSED = ("403", "401", "301", "(400", "nosuchbucket", "accessdenied", "invalidaccesskeyid", "signature")
+
+
+def _of_network(error: duckdb.Error) -> IgtoolError | None:
+    """What a catalog or a store on the network made of a query; None where it is about something else."""
+    text = str(error).strip()
+    lowered, first = text.lower(), " ".join(text.split())[:400]
+    if "canceling statement due to lock timeout" in lowered or "transaction conflict" in lowered:
+        return LockedError(f"others write to the same lake: run the same command again ({first})")
+    if any(sign in lowered for sign in _OF_POSTGRES):
+        if any(sign in lowered for sign in _REFUSED):
+            return ConfigError(f"the catalog lets igtool not in: see catalog and catalog_password ({first})")
+        if any(sign in lowered for sign in ("connect", "server", "shut")):
+            return RateLimitedError(f"the catalog does not answer: run the same command again later ({first})")
+    if isinstance(error, duckdb.HTTPException) or any(sign in lowered for sign in _OF_STORE):
+        if any(sign in lowered for sign in _STORE_REFUSED):
+            return ConfigError(f"the object store refuses: see data_path and the s3_ settings ({first})")
+        if "404" in lowered:
+            return IntegrityError(f"an object of the lake is missing: run `igtool verify` ({first})")
+        if isinstance(error, (duckdb.HTTPException, duckdb.IOException)):
+            return RateLimitedError(f"the object store does not answer: run the same command again later ({first})")
+    return None
 
 
 @contextmanager
@@ -24,6 +54,8 @@ def translated(place: Path) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
+        if (known := _of_network(error)) is not None:
+            raise known from error
         text = str(error)
         lowered = text.lower()
         if any(sign in lowered for sign in ("no space left", "disk is full", "disk i/o error", "file too large")):

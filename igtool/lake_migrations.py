@@ -144,10 +144,10 @@ def _damaged(path: Path, why: str) -> IntegrityError:
     )
 
 
-def write_marker(folder: Path, lake_id: str, version: int) -> None:
-    """Note which lake this is. Raises StorageError."""
+def write_marker(path: Path, lake_id: str, version: int) -> None:
+    """Note in the file ``path`` which lake this is. Raises StorageError."""
     told = {"lake_id": lake_id, "schema_version": version, "checksum": _checksum(lake_id)}
-    with replaced(folder / "lake.json") as file:
+    with replaced(path) as file:
         file.write(json.dumps(told).encode())
 
 

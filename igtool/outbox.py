@@ -66,7 +66,7 @@ def hand_over_now(settings: Settings, *, commits: int = 0, upkeep: bool = False)
         with (
             Journal(settings.cache, writable=True, briefly=True) as journal,
             Lake(
-                settings.data,
+                settings.lake,
                 writable=True,
                 offline=settings.offline,
                 on_files=journal.record_lake_files,

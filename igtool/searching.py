@@ -43,7 +43,7 @@ class Searcher:
         self._folder = settings.data / "index"
         self._told = told
         self._tenant = tenant
-        self.lake = Lake(settings.data, writable=False, offline=settings.offline)
+        self.lake = Lake(settings.lake, writable=False, offline=settings.offline)
         self._index: Index | None = None
         self._seen: tuple[int, str | None] | None = None
 

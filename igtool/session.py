@@ -189,7 +189,7 @@ def open_session(settings: Settings, command: str, stopping: Callable[[], bool])
 
     with (
         Journal(settings.cache, writable=True) as journal,
-        Lake(settings.data, writable=True, offline=settings.offline, on_files=journal.record_lake_files) as lake,
+        Lake(settings.lake, writable=True, offline=settings.offline, on_files=journal.record_lake_files) as lake,
     ):
         lake.snapshot_days = snapshot_days(settings.retention)
         progress = Progress(settings.data / "progress.json", run_id)

@@ -42,10 +42,10 @@ def remove_tenant(settings: Settings, name: str, *, now: float) -> bool:
         journal.drop_searches_of(name)
         waiting = _waiting(journal, name)  # before the lake, so that none is missed that is moved meanwhile
         queue = ConversationQueue(journal)
-        if not (settings.data / "lake.json").exists():
+        if not settings.lake.is_made:
             queue.delete_all(name, (), now=now)
             return True
-        with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+        with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
             rows = lake.rows("select conversation_id from conversations where tenant_id = ?", (name,))
             kept = {table: _keys(lake, table, name) + waiting.get(table, []) for table in KEPT}
         queue.delete_all(name, [row["conversation_id"] for row in rows], now=now)

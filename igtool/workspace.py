@@ -36,7 +36,7 @@ class Workspace:
 
     def reader(self) -> Lake:
         """The lake for reading; use it as a context manager. Raises UsageError when there is none yet."""
-        return Lake(self.settings.data, writable=False, offline=self.settings.offline)
+        return Lake(self.settings.lake, writable=False, offline=self.settings.offline)
 
     def enrich(
         self,

@@ -20,6 +20,7 @@ from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.lake_sql import quote
 from igtool.lists.creator_list import CreatorList, read_list
+from igtool.places import LakePlace
 from igtool.schema import TABLES
 
 REALDATA = Path(__file__).parents[2] / "shared" / "realdata"
@@ -124,10 +125,22 @@ def empty_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def lake(tmp_path: Path, journal: Journal, empty_lake: Path) -> Iterator[Lake]:
+def new_place(tmp_path: Path) -> LakePlace:
+    """Where there is no lake yet."""
+    return LakePlace(tmp_path / "data")
+
+
+@pytest.fixture
+def place(new_place: LakePlace, empty_lake: Path) -> LakePlace:
+    """Where an empty lake lies."""
+    shutil.copytree(empty_lake, new_place.folder)
+    return new_place
+
+
+@pytest.fixture
+def lake(place: LakePlace, journal: Journal) -> Iterator[Lake]:
     """A writable lake in an empty folder, recording its files in the journal."""
-    shutil.copytree(empty_lake, tmp_path / "data")
-    with Lake(tmp_path / "data", writable=True, on_files=journal.record_lake_files) as opened:
+    with Lake(place, writable=True, on_files=journal.record_lake_files) as opened:
         yield opened
 
 

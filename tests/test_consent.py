@@ -421,7 +421,7 @@ def test_a_purge_keeps_every_other_row_findable(stores: Stores) -> None:
     assert found == [{"n": 2_001, "low": "c0000", "high": "zz"}]
     assert lake.value("select count(*) from creator_tags where creator_id in ('c0007', 'zz')") == 2
     recorded = stores.journal.lake_files(lake.lake_id)
-    assert not any(one.problem for one in check_files(lake.folder, catalog_files(lake.folder), recorded))
+    assert not any(one.problem for one in check_files(lake.store, catalog_files(lake.folder), recorded))
 
 
 @pytest.mark.slow

@@ -43,6 +43,16 @@ def test_offline_a_missing_extension_names_its_package(connection: duckdb.DuckDB
         extensions.load_extension(connection, "no_such_thing", offline=True)
 
 
+@pytest.mark.parametrize(("name", "extra"), [("postgres_scanner", "postgres"), ("httpfs", "s3")])
+def test_what_an_extra_brings_names_the_extra(
+    connection: duckdb.DuckDBPyConnection, name: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where igtool was installed without it."""
+    monkeypatch.setattr(extensions, "bundled_path", lambda _: None)
+    with pytest.raises(ConfigError, match=rf"igtool\[{extra}\]"):
+        extensions.load_extension(connection, name, offline=True)
+
+
 def test_a_bundled_file_that_does_not_fit_is_named(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from postgres_server import overwrite
 
 from igtool import schema
 from igtool.errors import ConfigError, IntegrityError, LockedError, StorageError, UsageError
-from igtool.integrity.catalog import catalog_files
+from igtool.integrity.catalog import files_of
 from igtool.integrity.files import check_files
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.lake_sql import quote
+from igtool.places import LakePlace
 from igtool.views import VIEWS
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -122,35 +125,35 @@ def test_a_file_whose_checksum_a_crash_lost_is_read(lake: Lake) -> None:
     """Without a recorded checksum the file is read and, when sound, its checksum given back."""
     with lake.transaction():
         lake.merge("accounts", [account(n) for n in range(100)])
-    files = catalog_files(lake.folder)
-    assert all(one.problem is None and one.adopted for one in check_files(lake.folder, files, {}))
-    path = lake.folder / files[0].path
-    content = bytearray(path.read_bytes())
+    files = files_of(lake)
+    assert all(one.problem is None and one.adopted for one in check_files(lake.store, files, {}))
+    with lake.store.open(files[0].path) as file:
+        content = bytearray(file.read())
     content[4:60] = bytes(56)
-    path.write_bytes(content)
-    assert "cannot be read" in str(check_files(lake.folder, files, {})[0].problem)
+    overwrite(lake.place, files[0].path, bytes(content))
+    assert "cannot be read" in str(check_files(lake.store, files, {})[0].problem)
 
 
 def test_a_second_writer_is_refused_with_the_process_id(lake: Lake, tmp_path: Path) -> None:
     """Both stores name the process that holds them; readers are let in."""
     with pytest.raises(LockedError, match=str(os.getpid())):
-        Lake(tmp_path / "data", writable=True)
+        Lake(lake.place, writable=True)
     with pytest.raises(LockedError, match=str(os.getpid())):
         Journal(tmp_path / "cache", writable=True)
-    with Lake(tmp_path / "data", writable=False) as reader:
+    with Lake(lake.place, writable=False) as reader:
         assert reader.value("select count(*) from accounts") == 0
 
 
-def test_a_reader_cannot_write(lake: Lake, tmp_path: Path) -> None:
+def test_a_reader_cannot_write(lake: Lake) -> None:
     """SQL of a user runs on a lake that is opened for reading only."""
-    with Lake(tmp_path / "data", writable=False) as reader, pytest.raises(UsageError, match="read-only"):
+    with Lake(lake.place, writable=False) as reader, pytest.raises(UsageError, match="read-only"):
         reader.query("delete from accounts")
 
 
-def test_a_lake_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
+def test_a_lake_that_is_not_there_says_how_to_make_one(new_place: LakePlace) -> None:
     """Reading before the first run is a usage error, not an empty answer."""
     with pytest.raises(UsageError, match="igtool enrich"):
-        Lake(tmp_path / "data", writable=False)
+        Lake(new_place, writable=False)
 
 
 def test_an_older_lake_is_brought_up_to_date_by_a_writer(tmp_path: Path) -> None:
@@ -191,21 +194,21 @@ def test_a_folder_without_permission_is_a_storage_error(tmp_path: Path) -> None:
         Lake(tmp_path / "data", writable=True)
 
 
-def test_a_killed_writer_leaves_nothing_half_done(tmp_path: Path) -> None:
+def test_a_killed_writer_leaves_nothing_half_done(place: LakePlace) -> None:
     """SIGKILL inside a transaction: the next writer gets in at once and sees only whole commits."""
-    script = f"""
-import os, signal
-from pathlib import Path
+    script = """
+import os, pickle, signal, sys
 from igtool.lake import Lake
-lake = Lake(Path({str(tmp_path / "data")!r}), writable=True)
+lake = Lake(pickle.load(sys.stdin.buffer), writable=True)
 with lake.transaction():
-    lake.merge("accounts", [{{"account_id": f"a:{{n}}", "observed_at": None, "answer_id": "x"}} for n in range(500)])
+    lake.merge("accounts", [{"account_id": f"a:{n}", "observed_at": None, "answer_id": "x"} for n in range(500)])
 with lake.transaction():
-    lake.merge("accounts", [{{"account_id": f"b:{{n}}", "observed_at": None, "answer_id": "x"}} for n in range(500)])
+    lake.merge("accounts", [{"account_id": f"b:{n}", "observed_at": None, "answer_id": "x"} for n in range(500)])
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
-    with Lake(tmp_path / "data", writable=True) as lake:
+    given = pickle.dumps(place)
+    assert subprocess.run([sys.executable, "-c", script], input=given, check=False).returncode == -9
+    with Lake(place, writable=True) as lake:
         assert lake.value("select count(*) from accounts where account_id like 'a:%'") == 500
         assert lake.value("select count(*) from accounts where account_id like 'b:%'") == 0
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import NOW
+from postgres_server import lose
 
 from igtool.errors import IntegrityError
 from igtool.lake import Lake
@@ -32,10 +33,10 @@ def pending(lake: Lake, start: int, end: int) -> None:
 
 def row_groups(lake: Lake) -> list[int]:
     """Rows of each row group of raw_responses on disk."""
-    paths = [lake.folder / name for name in lake.live_files() if "/raw_responses/" in name]
+    names = [name for name in lake.live_files() if "/raw_responses/" in name]
     found = []
-    for path in paths:
-        with pq.ParquetFile(path) as file:
+    for name in names:
+        with lake.store.open(name) as opened, pq.ParquetFile(opened) as file:
             found += [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
     return found
 
@@ -92,7 +93,7 @@ def test_a_file_that_is_gone_ends_a_stream_with_the_lake_named(lake: Lake) -> No
     answers(lake, 0, 300)
     pending(lake, 0, 300)
     for name in lake.live_files():
-        (lake.folder / name).unlink()
+        lose(lake.place, name)
     with (
         pytest.raises(IntegrityError, match="igtool verify"),
         lake.stream(QUERY, batch="from memory.pending") as batches,

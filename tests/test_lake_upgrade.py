@@ -14,6 +14,7 @@ import pytest
 from conftest import NOW, contents
 
 import igtool.lake
+import igtool.lake_catalogs
 from igtool.encoders.base import Encoder
 from igtool.errors import Interrupted
 from igtool.journal import Journal, migrations
@@ -262,7 +263,7 @@ def test_a_killed_upgrade_is_finished_by_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(igtool.lake, killed_in, killed)
+        patch.setattr(igtool.lake if killed_in == "widen" else igtool.lake_catalogs, killed_in, killed)
         with pytest.raises(KeyboardInterrupt):
             Lake(folder, writable=True)
     with Lake(folder, writable=True) as lake:

@@ -120,7 +120,7 @@ def mutated(mutation: Mutation, content: bytes, neighbour: bytes) -> bytes | Non
 def answers(settings: Settings) -> str:
     """A hash of everything that a user can be shown: all rows of all tables, the queue, and a search."""
     digest = hashlib.sha256()
-    with Lake(settings.data, writable=False) as lake:
+    with Lake(settings.lake, writable=False) as lake:
         for name in TABLES:
             for row in sorted(map(repr, lake.rows(f"from {quote(name)}"))):
                 digest.update(row.encode())

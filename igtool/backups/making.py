@@ -18,7 +18,8 @@ from igtool.files import WriterLock, fsync, held, storage_error
 from igtool.integrity.catalog import catalog_files, catalog_snapshot
 from igtool.journal import Journal
 from igtool.journal.sqlite_files import copy_database
-from igtool.lake_files import CATALOG, FILES_LOCK
+from igtool.lake_catalogs import CATALOG
+from igtool.lake_files import FILES_LOCK
 from igtool.lake_migrations import read_marker
 from igtool.search.folder import checked_manifest, current_name
 from igtool.settings import Settings
@@ -26,6 +27,7 @@ from igtool.settings import Settings
 _PATIENCE_S = 60.0
 _STEP = 1 << 20
 _COPYING = ".copying-"
+ELSEWHERE = "use pg_dump for the catalog and versions or copies of the bucket for the files (docs/postgres-s3.md)"
 _KEYS = ("data/lake.json", "data/tombstones.key")
 ALWAYS_LEFT_OUT = (
     ".env (keys: keep them elsewhere)",
@@ -108,6 +110,7 @@ def make_backup(
     Raises UsageError (no lake, a folder of something else), LockedError (another backup to it), IntegrityError (a file
     is not what was written: the backup before stays), StorageError.
     """
+    settings.lake.check_usual("`igtool backup`", ELSEWHERE)
     data = settings.data.resolve()
     if not (data / "lake.json").exists():
         raise UsageError(f"there is no creator database in {data.parent}: there is nothing to back up")

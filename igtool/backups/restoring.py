@@ -16,7 +16,7 @@ from igtool.integrity.catalog import check_paths
 from igtool.journal import Journal, LakeFile
 from igtool.journal.sqlite_files import change
 from igtool.lake import Lake
-from igtool.lake_files import CATALOG, seal_catalog
+from igtool.lake_catalogs import CATALOG, seal_catalog
 from igtool.schema import SCHEMA_VERSION, TABLES
 
 _STAGING = ".restoring"

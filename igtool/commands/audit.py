@@ -92,8 +92,8 @@ def _stores(context: click.Context) -> Iterator[tuple[Lake | None, Journal]]:
     settings = workspace_of(context).settings
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(settings.cache, writable=False))
-        there = (settings.data / "lake.json").exists()
-        lake = Lake(settings.data, writable=False, offline=settings.offline) if there else None
+        there = settings.lake.is_made
+        lake = Lake(settings.lake, writable=False, offline=settings.offline) if there else None
         yield stack.enter_context(lake) if lake is not None else None, journal
 
 

@@ -53,11 +53,13 @@ def backup_command(context: click.Context, folder: Path, with_images: bool, as_j
 def restore_command(context: click.Context, folder: Path, target: Path | None, yes: bool, as_json: bool) -> None:
     """Put back the backup in DIR, after every byte of it was checked. What is there is moved aside, not deleted."""
     from igtool import erase
+    from igtool.backups.making import ELSEWHERE
     from igtool.backups.restoring import restore
     from igtool.settings import load
 
     settings = workspace_of(context).settings
     place = target or settings.workspace
+    load(place).lake.check_usual("`igtool restore`", ELSEWHERE)
     done = restore(folder, place, may_replace=yes, offline=settings.offline)
     forgotten = erase.again(load(place)).people
     row = {
@@ -76,6 +78,25 @@ def restore_command(context: click.Context, folder: Path, target: Path | None, y
     if done.moved_to:
         say(f"what was there is in {done.moved_to}: delete it when you need it no more")
     say("now try: igtool verify")
+
+
+@command("move")
+@JSON
+@click.pass_context
+def move_command(context: click.Context, as_json: bool) -> None:
+    """Copy the lake in data/ to the database and the bucket that the settings name; data/ stays as it is.
+
+    Older snapshots stay behind. How to set it up: docs/postgres-s3.md.
+    """
+    from igtool.moving import move
+
+    moved = move(workspace_of(context).settings)
+    rows = [{"table": name, "rows": count} for name, count in moved.rows.items()]
+    if as_json:
+        print_json({"command": "move", "catalog": moved.catalog, "data_path": moved.data_path, "rows": rows})
+        return
+    print_rows(rows)
+    say(f"the lake is in {moved.catalog}; its files are in {moved.data_path}. Now try: igtool verify")
 
 
 @command("gc")

@@ -52,7 +52,7 @@ def drift_command(context: click.Context, source: str | None, since: str | None,
     from igtool.lake import Lake
 
     settings = workspace_of(context).settings
-    with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
         found = history(lake, source=source, since=since)
     changes = [change for change in found.changes if is_all or change.matters or change.change not in _RATES]
     changes.sort(key=lambda change: (not change.matters, change.source, change.shape, change.week, change.path))

@@ -45,6 +45,6 @@ def _portable(settings: Any, file: Path, *, with_hnsw: bool, yes: bool) -> list[
 
     if file.exists() and not yes:
         raise UsageError(f"{file} is there already: --yes replaces it")
-    with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
         size = write_portable(lake, file, with_hnsw=with_hnsw, offline=settings.offline)
     return [{"file": str(file), "MB": round(size / 1e6, 1)}]

@@ -47,7 +47,7 @@ def print_status(settings: Settings, *, as_json: bool) -> None:
 
 def _tags(settings: Settings) -> dict[str, Any]:
     """How many tags of pictures are not sure, and wait for a person."""
-    with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
         return standing(lake)
 
 
@@ -97,7 +97,7 @@ def check(settings: Settings, *, as_json: bool) -> None:
     clock = Clock()
     with Journal(settings.cache, writable=False) as journal:
         try:
-            with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+            with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
                 found = alerts(settings, lake, journal, clock)
         except UsageError:
             found = alerts(settings, None, journal, clock)

@@ -80,7 +80,7 @@ class Shelf:
         with self._lock:
             if self._lake is None:
                 try:
-                    self._lake = Lake(self._settings.data, writable=False, offline=self._settings.offline)
+                    self._lake = Lake(self._settings.lake, writable=False, offline=self._settings.offline)
                 except UsageError:
                     return None
             return self._lake

@@ -87,7 +87,7 @@ def resume(settings: Settings) -> Forgotten:
 
 def again(settings: Settings) -> Forgotten:
     """Forget those who came back with what an older backup holds. Raises what `forget` raises."""
-    with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
         tombstones = Tombstones(lake)
         rows = lake.rows("select account_id, platform, platform_user_id, handle from accounts") if tombstones else []
     back = [
@@ -104,7 +104,7 @@ def preview(settings: Settings, wish: Wish) -> Forgotten:
     """What `forget` would remove; nothing is written. Raises UsageError."""
     with (
         Journal(settings.cache, writable=False) as journal,
-        Lake(settings.data, writable=False, offline=settings.offline) as lake,
+        Lake(settings.lake, writable=False, offline=settings.offline) as lake,
     ):
         people, already = _found(lake, wish)
         rows: dict[str, int] = {}
@@ -129,7 +129,7 @@ def undo(settings: Settings, name: str, platform: str | None = None) -> int:
 
 def forgotten_count(settings: Settings) -> int:
     """How many people there are tombstones of. Raises UsageError where there is no lake."""
-    with Lake(settings.data, writable=False, offline=settings.offline) as lake:
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
         return int(lake.value("select count(distinct person_id) from tombstones"))
 
 

@@ -65,7 +65,7 @@ def _ours(settings: Settings, exported: Iterable[str]) -> Iterator[Path]:
 
 
 def _is_loose(path: Path) -> bool:
-    return path.suffix in _TEXTS and path.name != "lake.json"
+    return path.suffix in _TEXTS and path.name not in ("lake.json", "lake.shared.json")
 
 
 def _is_concerned(path: Path, names: Callable[[str], bool]) -> bool:

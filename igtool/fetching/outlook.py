@@ -93,7 +93,7 @@ def outlook(settings: Settings, sources: Sequence[Source], options: FetchOptions
         journal = opened.enter_context(Journal(settings.cache, writable=False))
         lake: Lake | None = None
         try:
-            lake = opened.enter_context(Lake(settings.data, writable=False, offline=settings.offline))
+            lake = opened.enter_context(Lake(settings.lake, writable=False, offline=settings.offline))
         except UsageError:  # nothing is stored yet
             lake = None
         yield Outlook(settings, lake, journal, sources, options)

@@ -1,21 +1,27 @@
-"""The catalog of the lake, read as the SQLite file that it is: which files hold which tables."""
+"""The catalog of the lake: which files hold which tables. One in SQLite is read as the file that it is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from igtool.errors import IntegrityError
 from igtool.journal.sqlite_files import rows_of
-from igtool.lake_files import CATALOG
+from igtool.lake import Lake
+from igtool.lake_catalogs import CATALOG
+from igtool.lake_sql import META
 
 _FILES = """
-    select '{kind}', f.{id}, f.data_file_id, t.table_id, t.table_name, 'main/' || t.path || f.path, f.{rows},
+    select '{kind}', f.{id}, f.data_file_id, table_id, t.table_name, 'main/' || t.path || f.path, f.{rows},
            f.file_size_bytes, f.footer_size, f.end_snapshot is null and t.end_snapshot is null
-    from ducklake_{kind}_file f
-    join (select table_id, table_name, path, end_snapshot, max(begin_snapshot) from ducklake_table group by table_id) t
-    using (table_id) order by 1, 2
+    from {meta}ducklake_{kind}_file f
+    join {meta}ducklake_table t using (table_id)
+    where (table_id, t.begin_snapshot) in (select table_id, max(begin_snapshot) from {meta}ducklake_table group by 1)
+    order by 1, 2
 """
+_KINDS = (("data", "data_file_id", "record_count"), ("delete", "delete_file_id", "delete_count"))
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,23 @@ def catalog_files(folder: Path, catalog: Path | None = None) -> list[CatalogFile
     Raises IntegrityError, LockedError, StorageError.
     """
     path = catalog or folder / CATALOG
+    return _found(str(path), lambda query: rows_of(path, query), "")
+
+
+def files_of(lake: Lake) -> list[CatalogFile]:
+    """As `catalog_files`, of a lake that is open. Raises IntegrityError, RateLimitedError."""
+    return _found(str(lake.place.catalog), lambda query: lake.execute(query).fetchall(), f"{META}.")
+
+
+def data_path_of(folder: Path) -> str:
+    """Where the catalog of the lake in ``folder`` says that its files are."""
+    return str(rows_of(folder / CATALOG, "select max(value) from ducklake_metadata where key = 'data_path'")[0][0])
+
+
+def _found(path: str, ask: Callable[[str], list[tuple[Any, ...]]], meta: str) -> list[CatalogFile]:
     found = []
-    for kind, key, rows in (("data", "data_file_id", "record_count"), ("delete", "delete_file_id", "delete_count")):
-        for row in rows_of(path, _FILES.format(kind=kind, id=key, rows=rows)):
+    for kind, key, rows in _KINDS:
+        for row in ask(_FILES.format(kind=kind, id=key, rows=rows, meta=meta)):
             try:
                 size, footer = int(row[7]), int(row[8])
                 one = CatalogFile(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,14 +13,16 @@ from pathlib import Path
 from igtool import auditing, models
 from igtool.errors import ConfigError, IgtoolError, IntegrityError, LockedError, StorageError, UsageError
 from igtool.files import held
-from igtool.integrity.catalog import catalog_files, catalog_snapshot, scheduled
+from igtool.integrity.catalog import CatalogFile, catalog_files, catalog_snapshot, data_path_of, files_of, scheduled
 from igtool.integrity.files import Checked, check_files
 from igtool.integrity.references import broken
 from igtool.journal import Journal, LakeFile
 from igtool.journal.sqlite_files import problems_of, rows_of, seal_state, sealed_as
 from igtool.lake import Lake
-from igtool.lake_files import CATALOG, FILES_LOCK
+from igtool.lake_catalogs import CATALOG
+from igtool.lake_files import FILES_LOCK
 from igtool.lake_migrations import read_marker
+from igtool.lake_stores import FolderStore, Store, check_data_path
 from igtool.search.folder import checked_manifest, current_index
 from igtool.settings import Settings
 
@@ -65,14 +67,15 @@ def verify(settings: Settings, *, quick: bool = False) -> Report:
     ConfigError for a lake of another version, StorageError.
     """
     folder = settings.data.resolve()
-    if not (folder / "lake.json").exists() and not (folder / CATALOG).exists():
+    if not settings.lake.is_made and not (folder / CATALOG).exists():
         raise UsageError(f"there is no creator database in {folder.parent}: make one with `igtool enrich CSV`")
     report = Report()
     with held(folder / FILES_LOCK, shared=True, patience_s=_PATIENCE_S):
         if (folder / "repair.json").exists():
             report.findings.append(Finding("repair", "repair.json", "a repair was killed before it was done"))
         report.findings += _journal(settings.cache / "journal.sqlite", quick=quick)
-        report.findings += _catalog(folder, quick=quick)
+        if settings.lake.catalog is None:
+            report.findings += _catalog(folder, quick=quick)
         if not report.stores() & {"catalog", "marker"}:
             _lake(settings, report, quick=quick)
     for look in (_index, _models, _images):
@@ -151,11 +154,32 @@ def _catalog(folder: Path, *, quick: bool) -> Iterator[Finding]:
 
 
 def _lake(settings: Settings, report: Report, *, quick: bool) -> None:
-    folder = settings.data.resolve()
-    files = [file for file in catalog_files(folder) if file.is_live]
-    lake_id = str(read_marker(folder)["lake_id"])
+    """Files first; what is all here is looked at before it is opened."""
+    if settings.lake.is_usual:
+        folder = settings.data.resolve()
+        check_data_path(data_path_of(folder))
+        _files(settings, report, str(read_marker(folder)["lake_id"]), FolderStore(folder), catalog_files(folder), quick)
+        report.findings += _orphans(folder)
+    with ExitStack() as opened:
+        if not settings.lake.is_usual:
+            lake = opened.enter_context(Lake(settings.lake, writable=False, offline=settings.offline))
+            _files(settings, report, lake.lake_id, lake.store, files_of(lake), quick)
+            report.findings += _lost(lake.orphans())
+        if report.files:
+            return
+        if settings.lake.is_usual:
+            lake = opened.enter_context(Lake(settings.lake, writable=False, offline=settings.offline))
+        report.findings += _tables(lake, quick=quick)
+        if not quick and not report.stores() & {"journal", "tables"}:
+            report.findings += _audit_log(lake, settings)
+
+
+def _files(
+    settings: Settings, report: Report, lake_id: str, store: Store, listed: list[CatalogFile], quick: bool
+) -> None:
+    files = [file for file in listed if file.is_live]
     recorded = {} if "journal" in report.stores() else _recorded(settings, lake_id)
-    checked = check_files(folder, files, recorded, quick=quick)
+    checked = check_files(store, files, recorded, quick=quick)
     report.counts["lake files"] = len(files)
     report.files = [one for one in checked if one.problem]
     report.findings += [
@@ -166,26 +190,25 @@ def _lake(settings: Settings, report: Report, *, quick: bool) -> None:
     if adopted and "journal" not in report.stores():
         with suppress(LockedError), Journal(settings.cache, writable=True) as journal:
             journal.record_lake_files(lake_id, adopted)
-    report.findings += _orphans(folder)
-    if report.files:
-        return
-    with Lake(settings.data, writable=False, offline=settings.offline) as lake:
-        try:
-            for one in broken(lake, quick=quick):
-                problem = f"{one.rows} rows: {one.what}"
-                report.findings.append(
-                    Finding("tables", one.table, problem, REPAIR if one.is_damage else "", one.is_damage)
-                )
-            if not quick and "journal" not in report.stores():
-                report.findings += _audit_log(lake, settings)
-        except IntegrityError as error:
-            report.findings.append(Finding("tables", "reading", str(error)))
+
+
+def _tables(lake: Lake, *, quick: bool) -> Iterator[Finding]:
+    try:
+        for one in broken(lake, quick=quick):
+            problem = f"{one.rows} rows: {one.what}"
+            yield Finding("tables", one.table, problem, REPAIR if one.is_damage else "", one.is_damage)
+    except IntegrityError as error:
+        yield Finding("tables", "reading", str(error))
 
 
 def _audit_log(lake: Lake, settings: Settings) -> Iterator[Finding]:
     """What the chain of hashes tells beyond damage, which is found elsewhere: that somebody changed the log."""
-    with Journal(settings.cache, writable=False) as journal:
-        found = auditing.verify(lake, journal)
+    try:
+        with Journal(settings.cache, writable=False) as journal:
+            found = auditing.verify(lake, journal)
+    except IntegrityError as error:
+        yield Finding("tables", "audit_log", str(error))
+        return
     if found.problem is not None:
         yield Finding("audit log", f"entry {found.entry_number}", found.problem, "igtool audit verify", is_damage=False)
 
@@ -199,7 +222,11 @@ def _orphans(folder: Path) -> Iterator[Finding]:
     """Files that no catalog names: of what was never committed, or of a run that is under way."""
     known = {file.path for file in catalog_files(folder)} | scheduled(folder)
     there = {path.relative_to(folder).as_posix() for path in (folder / "main").rglob("*.parquet")}
-    if lost := sorted(there - known):
+    yield from _lost(there - known)
+
+
+def _lost(names: Iterable[str]) -> Iterator[Finding]:
+    if lost := sorted(names):
         problem = f"{len(lost)} files that nothing names, of commits that never were"
         yield Finding("lake", lost[0], problem, "igtool gc", is_damage=False)
 
@@ -218,10 +245,17 @@ def _index(settings: Settings, report: Report, quick: bool) -> Iterator[Finding]
         yield Finding("index", index.name, str(error), "igtool run index")
         return
     report.counts["index files"] = len(manifest["files"])
-    if not report.stores() & {"catalog", "marker"} and int(manifest["snapshot"]) > catalog_snapshot(
-        settings.data / CATALOG
-    ):
+    if report.stores() & {"catalog", "marker"}:
+        return
+    if int(manifest["snapshot"]) > _snapshot(settings):
         yield Finding("index", index.name, "is of a newer commit than the tables", "igtool run index")
+
+
+def _snapshot(settings: Settings) -> int:
+    if settings.lake.catalog is None:
+        return catalog_snapshot(settings.data / CATALOG)
+    with Lake(settings.lake, writable=False, offline=settings.offline) as lake:
+        return lake.snapshot
 
 
 def _models(settings: Settings, report: Report, quick: bool) -> Iterator[Finding]:

@@ -26,8 +26,9 @@ from igtool.integrity.files import Checked, check_files
 from igtool.integrity.origins import MAKERS, origin_of
 from igtool.journal import Journal, LakeFile
 from igtool.journal.sqlite_files import change, problems_of, rows_of, salvage, sealed_as
-from igtool.lake_files import CATALOG, COPY
+from igtool.lake_catalogs import CATALOG, COPY
 from igtool.lake_migrations import read_marker, write_marker
+from igtool.lake_stores import FolderStore
 from igtool.schema import TABLES
 
 DAMAGED = "damaged"
@@ -77,7 +78,7 @@ def mend_marker(data: Path, journal: Path, backup: Backup | None) -> Mended:
     known = str(found[0][0]) if found else backup.manifest.lake_id if backup else None
     Place(data).aside(data / "lake.json")
     lake_id = known or hashlib.sha256(str(data).encode()).hexdigest()[:32]
-    write_marker(data, lake_id, 1)  # every step of an upgrade may be done again
+    write_marker(data / "lake.json", lake_id, 1)  # every step of an upgrade may be done again
     return Mended("marker", "lake.json", "made anew", f"lake {lake_id[:8]}" + ("" if known else ", a new id"))
 
 
@@ -262,7 +263,7 @@ def _right(rows: pa.Table) -> pa.Table:
 
 def live_now(data: Path, recorded: dict[str, LakeFile]) -> list[Checked]:
     """Live files as they are now, with every byte read. Raises as `catalog_files`."""
-    return check_files(data, [file for file in catalog_files(data) if file.is_live], recorded)
+    return check_files(FolderStore(data), [file for file in catalog_files(data) if file.is_live], recorded)
 
 
 def begun(data: Path) -> set[str] | None:

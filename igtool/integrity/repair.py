@@ -57,6 +57,7 @@ def repair(
     Raises LockedError (a run is under way), IntegrityError (the catalog is lost and there is no copy, or a backup of
     another lake), and what running stages raises.
     """
+    settings.lake.check_usual("`--repair`", "restore its parts from their backups (docs/postgres-s3.md)")
     stores = report.stores()
     backup = opened(source.expanduser().resolve()) if source is not None else None
     done: list[Mended] = []

@@ -79,16 +79,16 @@ class Readers:
             self._places.put(kept)
 
     def _opened(self) -> Lake:
-        if not (self._settings.data / "lake.json").exists():
+        if not self._settings.lake.is_made:
             raise Unavailable("no_database", "there is no creator database yet: make one with `igtool enrich CSV`")
-        lake = Lake(self._settings.data, writable=False, offline=self._settings.offline)
+        lake = Lake(self._settings.lake, writable=False, offline=self._settings.offline)
         lake.execute("set threads = 1")  # readers work side by side: twice as many answers a second as with two each
         return lake
 
     def identity(self) -> object:
         """What is another one when a backup took the place of the lake."""
         try:
-            state = (self._settings.data / "lake.json").stat()
+            state = self._settings.lake.marker.stat()
         except OSError:
             return None
         return state.st_dev, state.st_ino

@@ -16,14 +16,16 @@ from pydantic_settings import (
 )
 
 from igtool.errors import ConfigError
+from igtool.places import LakePlace
 from igtool.retention import checked as checked_retention
+from igtool.settings.lake import LakeSettings
 from igtool.settings.live import LiveSettings
 from igtool.settings.models import ModelSettings
 from igtool.settings.pictures import PictureSettings
 from igtool.settings.server import ConversationSettings, ServerSettings
 
 
-class Settings(LiveSettings, ModelSettings, PictureSettings, ServerSettings, ConversationSettings):
+class Settings(LakeSettings, LiveSettings, ModelSettings, PictureSettings, ServerSettings, ConversationSettings):
     """What a user may set. ``IGTOOL_<NAME>`` in the environment or .env, or ``<name>`` in igtool.toml."""
 
     model_config = SettingsConfigDict(env_prefix="IGTOOL_", env_file=".env", extra="ignore", populate_by_name=True)
@@ -118,6 +120,11 @@ class Settings(LiveSettings, ModelSettings, PictureSettings, ServerSettings, Con
     def data(self) -> Path:
         """Folder of the lake, the index and the exports."""
         return self.workspace / "data"
+
+    @property
+    def lake(self) -> LakePlace:
+        """Where the lake lies."""
+        return self.lake_in(self.data)
 
     @property
     def cache(self) -> Path:
