@@ -23,7 +23,7 @@ from igtool.progress import Progress, StageCounts
 from igtool.schema import TABLES
 from igtool.shards import Shard
 from igtool.stages.base import BatchStage, Context, JointStage, Output, Reject, Row, Stage
-from igtool.workers import Workers, head_of, process
+from igtool.workers import Workers, process
 
 _COMMIT_ITEMS = 5_000
 """A commit of a streamed stage: it costs as much as parsing some hundred answers, and larger ones only take memory."""

@@ -32,9 +32,9 @@ from igtool.progress import Progress
 from igtool.retention import snapshot_days
 from igtool.runner import Runner
 from igtool.search.log import store_searches
-from igtool.shards import Shard
 from igtool.settings import Settings
 from igtool.settling import settle
+from igtool.shards import Shard
 from igtool.stages.base import Context, PictureAsk, Stage
 from igtool.stages.embed import Embed
 from igtool.stages.images import Images
@@ -129,24 +129,30 @@ class Session:
         if settings.engine != "ray":
             return None
         workspace = settings.workspace.resolve()
-        is_paid = isinstance(self.encoder(), Charged)
+        is_paid, options = isinstance(self.encoder(), Charged), encoder_options(settings)
         site = Site(
             workspace=workspace,
             models=workspace / "models",
             cache=workspace / "cache",
             encoder=None if is_paid else settings.encoder,
-            encoder_options=replace(encoder_options(settings), api_key=None, threads=1),
+            encoder_options=replace(options, api_key=None, threads=1, folder=options.folder.resolve()),
             picture_device=settings.picture_device,
             token=secrets.token_hex(16),
         )
-        options = ClusterOptions(
+        given = ClusterOptions(
             address=settings.ray_address,
             actors=settings.ray_actors,
             gpus=settings.ray_gpus,
             processors=settings.processes,
             memory_mb=settings.ray_memory_mb,
         )
-        return Cluster(site, options)
+        return Cluster(site, given)
+
+    def close_cluster(self) -> None:
+        """Stop what `cluster` started, if that was used."""
+        cluster: Cluster | None = vars(self).get("cluster")
+        if cluster is not None:
+            cluster.close()
 
     def _ask(self, questions: Sequence[Question]) -> list[Result]:
         return self.asker.ask(questions) if self.asker is not None else [None] * len(questions)
@@ -243,6 +249,8 @@ def open_session(settings: Settings, command: str, stopping: Callable[[], bool])
         except BaseException:
             progress.finish("failed")
             raise
+        finally:
+            session.close_cluster()
         _record_run(session, command, "finished")
         progress.finish("finished")
 

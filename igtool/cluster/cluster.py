@@ -37,9 +37,12 @@ _END_S = 30.0
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """Where and how: ``address`` of a cluster, None to start Ray on this machine; ``actors``: processes of a stage,
-    None for one a processor; ``gpus`` of each where it runs a model; ``processors`` of this machine; ``memory_mb`` of a
-    Ray of our own."""
+    """Where and how.
+
+    ``address`` of a cluster, None to start Ray on this machine; ``actors``: processes of a stage, None for one a
+    processor; ``gpus`` of each where it runs a model; ``processors`` of this machine and ``memory_mb`` for pieces on
+    their way: of a Ray of our own.
+    """
 
     address: str | None = None
     actors: int | None = None
@@ -49,7 +52,7 @@ class ClusterOptions:
 
 
 class Cluster:
-    """Runs stages under Ray Data; use it as a context manager. Ray is started by the first stage that has work.
+    """Runs stages under Ray Data, until it is closed. Ray is started by the first stage that has work.
 
     Raises ConfigError where Ray is not installed.
     """
@@ -61,10 +64,8 @@ class Cluster:
         self._stack = ExitStack()
         self._ray: Any = None
 
-    def __enter__(self) -> Cluster:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Stop the Ray that was started, or leave the cluster."""
         self._ray = None
         self._stack.close()
 
@@ -139,8 +140,8 @@ class _Flow:
         self._ray, self._stage = ray, job.stage.name
         self._most = _AHEAD * actors + 2
         self._sent = 0
-        self._here = _here(ray)
-        self._feed = ray.remote(Feed).options(num_cpus=0, scheduling_strategy=self._here).remote()
+        self._here = ray.get_runtime_context().get_node_id()
+        self._feed = ray.remote(Feed).options(num_cpus=0, label_selector={"ray.io/node-id": self._here}).remote()
         self._answers: queue.Queue[tuple[int, pa.Buffer] | BaseException | None] = queue.Queue()
         self._dataset = self._made(job, actors, gpus)
         self._thread = threading.Thread(target=self._read, name="ray-data", daemon=True)
@@ -160,7 +161,7 @@ class _Flow:
                 Pieces(self._feed),
                 override_num_blocks=1,
                 num_cpus=0,
-                ray_remote_args={"scheduling_strategy": self._here},
+                label_selector={"ray.io/node-id": self._here},
             )
             return read.map_batches(
                 Worker,
@@ -238,13 +239,6 @@ _DATA_SETTINGS = {
     "print_on_execution_start": False,
     "enable_auto_log_stats": False,
 }
-
-
-def _here(ray: Any) -> Any:
-    """Ray's word for: on this machine."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
 def _short(error: BaseException | None) -> str:

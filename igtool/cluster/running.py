@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -49,14 +51,17 @@ def running(address: str | None, *, processors: int, memory_mb: int) -> Iterator
     with ExitStack() as stack:
         stack.enter_context(_environment(_QUIET if address else _QUIET | _ALONE))
         import ray
+        import ray.data
 
+        for handler in logging.getLogger("ray.data").handlers:
+            handler.setLevel(logging.ERROR)  # it tells of every dataset
         if ray.is_initialized():
             yield ray
             return
         where = {"address": address} if address else stack.enter_context(_own(processors, memory_mb))
         stack.callback(ray.shutdown)
         try:
-            with _signals_kept():
+            with _signals_kept(), _hushed():
                 ray.init(**where, log_to_driver=False, logging_level="ERROR")
         except Exception as error:  # what Ray raises has no common class but this one
             place = f"at {address}" if address else "on this machine"
@@ -118,6 +123,21 @@ def _signals_kept() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """What is written to standard error while Ray starts, by its own processes later too, goes nowhere."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        sys.stderr.flush()
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
 
 
 @contextmanager
