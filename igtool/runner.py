@@ -147,10 +147,19 @@ class Runner:
                     self._run_joint(stage, pending, known, counts)
             elif isinstance(stage, BatchStage) and pending and not self._run_batches(stage, pending, counts):
                 return False
-        if self.shard is not None and pending_items(self.lake, stage):
+        if self.shard is not None and self._is_left_to_others(stage):
             return False
         self.journal.record_stage(self.lake.lake_id, stage.name, signature(stage), self.lake.snapshot)
         return True
+
+    def _is_left_to_others(self, stage: Stage) -> bool:
+        """Whether another shard still has items to do or to remove."""
+        query, parameters = _wanted(stage)
+        gone = self.lake.value(
+            f"select count(*) from stage_rows anti join ({query}) using (item_id) where stage = ? and {stage.ours}",
+            (*parameters, stage.name),
+        )
+        return bool(gone or pending_items(self.lake, stage))
 
     def _done(self, stage: Stage) -> int:
         query = f"select count(*) from stage_rows where stage = ? and {stage.ours}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +15,13 @@ from ray.data.datasource import ReadTask
 
 from igtool.cluster.packing import PIECES, answer_of, block, unpacked
 from igtool.cluster.site import Job, Kit
+from igtool.errors import IgtoolError
 from igtool.stages.base import Context
 from igtool.workers import process
 
 _DONE = "done"
+_TRIES = 5
+"""Of a piece whose process dies. Ray would try for ever, and by then it is the piece that kills it."""
 
 
 class Feed:
@@ -28,6 +32,7 @@ class Feed:
 
     def __init__(self) -> None:
         self._pieces: dict[int, Any] = {}
+        self._tries: Counter[int] = Counter()
         self._count: int | None = None
         self._changed = asyncio.Condition()
 
@@ -41,6 +46,12 @@ class Feed:
         """What was made of piece ``number`` has arrived: nobody needs it any more."""
         async with self._changed:
             self._pieces[number] = []
+            self._tries.pop(number, None)
+
+    async def tried(self, number: int) -> int:
+        """How often somebody began with piece ``number``, this time included."""
+        self._tries[number] += 1
+        return self._tries[number]
 
     async def finish(self, count: int) -> None:
         """There are no more than ``count`` pieces."""
@@ -89,25 +100,36 @@ def _read(feed: Any) -> Iterator[pa.Table]:
         number += 1
 
 
+def _deadly(job: Job, rows: pa.Table) -> IgtoolError:
+    first, last = (rows.column("item_id")[place].as_py() for place in (0, -1))
+    return IgtoolError(
+        f"{job.stage.name} killed its process {_TRIES} times over the {rows.num_rows} items from {first} to {last} (or "
+        "the machine has too little memory): what was finished is stored; a smaller stage_batch_size narrows it down"
+    )
+
+
 class Worker:
     """Runs one stage; what that needs is loaded with the first piece, and once. Errors travel back as answers."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, job: Job, feed: Any) -> None:
+        self._job, self._feed = job, feed
         self._context: Context | None = None
 
     def __call__(self, pieces: pa.Table) -> pa.Table:
         """What the stage made of each of ``pieces``."""
         made = [
-            block(number.as_py(), self._answer(content.as_buffer()))
+            block(number.as_py(), self._answer(number.as_py(), content.as_buffer()))
             for number, content in zip(pieces.column("piece"), pieces.column("content"), strict=True)
         ]
         return pa.concat_tables([PIECES.empty_table(), *made])
 
-    def _answer(self, content: pa.Buffer) -> bytes:
+    def _answer(self, number: int, content: pa.Buffer) -> bytes:
+        rows = unpacked(content)
+        if ray.get(self._feed.tried.remote(number)) > _TRIES:
+            return answer_of(_deadly(self._job, rows))
         try:
             if self._context is None:
                 self._context = Kit(self._job).context()
-            return answer_of(process(self._job.stage, unpacked(content), self._context))
+            return answer_of(process(self._job.stage, rows, self._context))
         except Exception as error:  # noqa: BLE001 - it is raised again where the piece came from
             return answer_of(error)

@@ -30,8 +30,6 @@ from igtool.stages.base import BatchStage, Context, Output
 
 _AHEAD = 2
 """Pieces for each process that are on their way at a time."""
-_TRIES = 5
-"""Of a piece whose process dies: then it is the piece that kills it."""
 _END_S = 30.0
 
 
@@ -165,13 +163,12 @@ class _Flow:
             )
             return read.map_batches(
                 Worker,
-                fn_constructor_args=(job,),
+                fn_constructor_args=(job, self._feed),
                 batch_size=None,
                 batch_format="pyarrow",
                 num_cpus=1,
                 num_gpus=gpus or None,
                 compute=data.ActorPoolStrategy(size=actors),
-                max_task_retries=_TRIES,
             )
         finally:
             for name, value in before.items():

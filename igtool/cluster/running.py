@@ -35,7 +35,11 @@ _ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 def check_installed() -> None:
     """Raises ConfigError naming the extra where Ray is not installed."""
-    if find_spec("ray") is None:
+    try:
+        is_there = find_spec("ray") is not None
+    except ValueError:
+        is_there = False
+    if not is_there:
         raise ConfigError(NEEDED)
 
 
