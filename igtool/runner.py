@@ -294,7 +294,8 @@ class Runner:
             rows = stack.enter_context(self.lake.stream(stage.rows, batch="from memory.pending"))
             pieces = with_heads(cut(rows, size))
         if self.cluster is not None and self.cluster.takes(stage):
-            made = self.cluster.map(stage, pieces, self.context)
+            at_most = total if stage.streamed else -(-total // size)
+            made = self.cluster.map(stage, pieces, self.context, at_most=at_most)
             stack.callback(made.close)
             return made
         if self.scratch is None or self.processes < 2 or total < _ALONE:

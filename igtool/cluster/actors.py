@@ -20,7 +20,7 @@ from igtool.stages.base import Context
 from igtool.workers import process
 
 _DONE = "done"
-_TRIES = 5
+_TRIES = 3
 """Of a piece whose process dies. Ray would try for ever, and by then it is the piece that kills it."""
 
 

@@ -73,15 +73,17 @@ class Cluster:
             return False
         return "encoder" not in stage.elsewhere or self._site.encoder is not None
 
-    def map(self, stage: BatchStage, pieces: Iterable[Piece], context: Context) -> Generator[tuple[pa.Table, Output]]:
-        """``head`` of each piece with what the stage made of it, as they come.
+    def map(
+        self, stage: BatchStage, pieces: Iterable[Piece], context: Context, *, at_most: int
+    ) -> Generator[tuple[pa.Table, Output]]:
+        """``head`` of each of the pieces, of which there are ``at_most``, with what the stage made of it, as they come.
 
         Raises what the stage raises, ConfigError for a cluster that cannot run it, RateLimitedError (the same command
         goes on) where Ray gives up.
         """
         ray = self._started()
         job = Job(stage, self._site, _words(context) if "words" in (stage.elsewhere or ()) else None)
-        flow = _Flow(ray, job, self._actors(ray, stage), self._gpus(stage))
+        flow = _Flow(ray, job, min(at_most, self._actors(ray, stage)), self._gpus(stage))
         try:
             for piece in pieces:
                 flow.send(piece)
@@ -164,7 +166,7 @@ class _Flow:
             return read.map_batches(
                 Worker,
                 fn_constructor_args=(job, self._feed),
-                batch_size=None,
+                batch_size=1,
                 batch_format="pyarrow",
                 num_cpus=1,
                 num_gpus=gpus or None,

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
@@ -44,16 +45,18 @@ def check_installed() -> None:
 
 
 @contextmanager
-def running(address: str | None, *, processors: int, memory_mb: int) -> Iterator[Any]:
+def running(address: str | None, *, processors: int, memory_mb: int, gpus: int | None = None) -> Iterator[Any]:
     """The module ``ray``, connected.
 
     Without ``address`` Ray is started on this machine, reachable from here alone, with its files in a folder that is
-    gone afterwards; that of a run that was killed is removed by the next one. Where this process is connected already,
+    gone afterwards; that of a run that was killed is removed by the next one. Without ``gpus`` Ray counts them. Where this process is connected already,
     that is used and left. Raises ConfigError where Ray is not installed or does not start.
     """
     check_installed()
     with ExitStack() as stack:
         stack.enter_context(_environment(_QUIET if address else _QUIET | _ALONE))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", module=r"ray\.")  # they tell how to tune its datasets
         import ray
         import ray.data
 
@@ -62,7 +65,7 @@ def running(address: str | None, *, processors: int, memory_mb: int) -> Iterator
         if ray.is_initialized():
             yield ray
             return
-        where = {"address": address} if address else stack.enter_context(_own(processors, memory_mb))
+        where = {"address": address} if address else stack.enter_context(_own(processors, memory_mb, gpus))
         stack.callback(ray.shutdown)
         try:
             with _signals_kept(), _hushed():
@@ -74,13 +77,14 @@ def running(address: str | None, *, processors: int, memory_mb: int) -> Iterator
 
 
 @contextmanager
-def _own(processors: int, memory_mb: int) -> Iterator[dict[str, Any]]:
+def _own(processors: int, memory_mb: int, gpus: int | None) -> Iterator[dict[str, Any]]:
     """How to start a Ray of our own."""
     with _folder() as folder:
         memory, place = _memory(memory_mb, folder)
         yield {
             "address": "local",
             "num_cpus": processors,
+            "num_gpus": gpus,
             "include_dashboard": False,
             "object_store_memory": memory,
             "_node_ip_address": "127.0.0.1",
