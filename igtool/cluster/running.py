@@ -49,8 +49,9 @@ def running(address: str | None, *, processors: int, memory_mb: int, gpus: int |
     """The module ``ray``, connected.
 
     Without ``address`` Ray is started on this machine, reachable from here alone, with its files in a folder that is
-    gone afterwards; that of a run that was killed is removed by the next one. Without ``gpus`` Ray counts them. Where this process is connected already,
-    that is used and left. Raises ConfigError where Ray is not installed or does not start.
+    gone afterwards; that of a run that was killed is removed by the next one. Without ``gpus`` Ray counts them. Where
+    this process is connected already, that is used and left. Raises ConfigError where Ray is not installed or does not
+    start.
     """
     check_installed()
     with ExitStack() as stack:
