@@ -69,7 +69,7 @@ class Feed:
         return self._count is not None and number >= self._count
 
 
-class Pieces(Datasource):  # type: ignore[misc,unused-ignore]  # ray tells no types
+class Pieces(Datasource):
     """The pending rows of a stage for Ray Data: one block a piece, in order, as the run reads them.
 
     A reader that is killed is started anew and reads the same again: what has arrived since is an empty block.

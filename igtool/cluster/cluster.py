@@ -81,7 +81,7 @@ class Cluster:
         Raises what the stage raises, ConfigError for a cluster that cannot run it, RateLimitedError (the same command
         goes on) where Ray gives up.
         """
-        ray = self._started()
+        ray = self.start()
         job = Job(stage, self._site, _words(context) if "words" in (stage.elsewhere or ()) else None)
         flow = _Flow(ray, job, min(at_most, self._actors(ray, stage)), self._gpus(stage))
         try:
@@ -95,7 +95,8 @@ class Cluster:
         finally:
             flow.close()
 
-    def _started(self) -> Any:
+    def start(self) -> Any:
+        """The module ``ray``, connected; what `map` does first. Raises ConfigError."""
         if self._ray is None:
             options = self._options
             with replaced(self._site.cache / TOKEN) as file:

@@ -70,7 +70,7 @@ def running(address: str | None, *, processors: int, memory_mb: int, gpus: int |
         stack.callback(ray.shutdown)
         try:
             with _signals_kept(), _hushed():
-                ray.init(**where, log_to_driver=False, logging_level="ERROR")
+                ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # what Ray raises has no common class but this one
             place = f"at {address}" if address else "on this machine"
             raise ConfigError(f"there is no Ray {place} ({str(error).strip()[:300]}): see docs/scale.md") from error
