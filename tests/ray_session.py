@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -49,6 +50,41 @@ class OnGpus(Capitals):
         items = batch.column("item_id").to_pylist()
         given = json.dumps(ray.get_runtime_context().get_accelerator_ids()["GPU"])
         return Output({"creators": [{"creator_id": item, "name": given} for item in items]}, items)
+
+
+_LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000")
+"""Addresses as the kernel writes them."""
+
+
+def descendants() -> set[int]:
+    """Processes that this one started, and that those started."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def sockets(pids: set[int]) -> set[str]:
+    """The sockets of processes, by number."""
+    found = set()
+    for pid in pids:
+        with suppress(OSError):
+            for path in Path(f"/proc/{pid}/fd").iterdir():
+                with suppress(OSError):
+                    found.add(str(path.readlink()))
+    return {name[len("socket:[") : -1] for name in found if name.startswith("socket:[")}
+
+
+def servers(folder: Path) -> Row:
+    """How many ports processes of Ray listen on, and at which addresses but loopback."""
+    own = sockets(descendants())
+    rows = [row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    heard = [row[1].partition(":")[0] for row in rows if row[3] == "0A" and row[9] in own]
+    return {"ports": len(heard), "open": [address for address in heard if address not in _LOOPBACK]}
 
 
 def site(folder: Path) -> Site:
@@ -188,7 +224,7 @@ def gpus(folder: Path) -> Row:
 
 
 SCENES: tuple[Callable[[Path], Any], ...] = (
-    examples, tags, killed, deadly, refused, gpus,
+    servers, examples, tags, killed, deadly, refused, gpus,
 )  # fmt: skip
 
 

