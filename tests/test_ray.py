@@ -141,7 +141,7 @@ def folder() -> Iterator[Path]:
 
 def started(workspace: Path, temporary: Path, engine: str) -> subprocess.Popen[str]:
     """``igtool run normalize`` in a process of its own, five answers a commit."""
-    environment = os.environ | {"TMPDIR": str(temporary), "IGTOOL_STAGE_BATCH_SIZE": "5"}
+    environment = os.environ | {"TMPDIR": str(temporary), "HOME": str(temporary), "IGTOOL_STAGE_BATCH_SIZE": "5"}
     command = [*IGTOOL, "--workspace", str(workspace), "run", "normalize", "--engine", engine, "--json"]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
@@ -159,7 +159,9 @@ def committed(workspace: Path) -> int:
 def test_a_killed_run_goes_on_and_leaves_nothing(raw: Path, tmp_path: Path, folder: Path) -> None:
     """The same command ends with the tables of an undisturbed local run; no file of Ray is left anywhere."""
     shutil.copytree(raw, tmp_path / "whole")
-    assert started(tmp_path / "whole", folder, "local").wait(timeout=120) == 8
+    whole = started(tmp_path / "whole", folder, "local")
+    whole.communicate(timeout=120)
+    assert whole.returncode == 8
     run = started(raw, folder, "ray")
     ends = time.monotonic() + 120
     while not committed(raw) and run.poll() is None and time.monotonic() < ends:
@@ -169,8 +171,8 @@ def test_a_killed_run_goes_on_and_leaves_nothing(raw: Path, tmp_path: Path, fold
     left = [path.name for path in folder.iterdir() if path.name.startswith("igtool-ray-")]
     again = started(raw, folder, "ray")
     out, errors = again.communicate(timeout=120)
-    assert again.returncode == 8, errors
-    assert "ray" not in errors.lower()  # nor does Ray say anything
+    assert again.returncode in (0, 8), errors  # 8: what is rejected was not committed before the kill
+    assert not errors or errors.startswith("igtool: ")  # Ray says nothing
     tables = []
     for workspace in (tmp_path / "whole", raw):
         with Lake(workspace / "data", writable=False) as lake:
@@ -178,7 +180,7 @@ def test_a_killed_run_goes_on_and_leaves_nothing(raw: Path, tmp_path: Path, fold
     assert tables[0] == tables[1]
     assert len(tables[0]["stage_rows"]) == 95
     assert len(left) == 1
-    assert [path for path in folder.iterdir() if path.name.startswith("igtool-ray-")] == []
+    assert [path for path in folder.rglob("*") if "ray" in path.name] == []
     assert not (raw / "cache" / TOKEN).exists()
     assert json.loads(out)["rows"][0]["new"] < 94
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -33,8 +34,14 @@ _QUIET = {
     "RAY_DEDUP_LOGS": "1",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
 }
-_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Ray's word for: this machine is all there is. Its servers listen on the loopback address then, on any system."""
+_ALONE = {
+    # This machine is all there is: servers listen on the loopback address then, on any system.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Other users of the machine are kept out, and Ray writes no token into the home folder.
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+}
+"""Of a Ray of our own. One token a process: Ray reads it once."""
 
 
 def check_installed() -> None:
