@@ -35,7 +35,7 @@ from igtool.commands import tune as _tune  # noqa: F401 - registers its command
 from igtool.commands.asking import MODEL, MONEY, PICTURES, model_settings, print_tally
 from igtool.commands.base import FORCE, JSON, Command, Stop, command, main, workspace_of
 from igtool.commands.completion import complete_stages
-from igtool.commands.live import CHOICE, KEEPING, PACE, REACH, live_settings, with_options
+from igtool.commands.live import CHOICE, KEEPING, PACE, REACH, SHARD, live_settings, with_options
 from igtool.commands.tags import show_tags
 from igtool.console import cell, logging_to, print_json, print_rows, say
 from igtool.errors import FinishedWithRejects
@@ -107,7 +107,12 @@ def import_command(context: click.Context, paths: tuple[Path, ...], creator: str
 @click.argument("stages", nargs=-1, metavar="STAGE…", shell_complete=complete_stages)
 @FORCE
 @click.option("--rebuild", is_flag=True, help="Make the tables of normalize anew, and say whether they are the same.")
-@with_options(MODEL, PICTURES, MONEY)
+@with_options(MODEL, PICTURES, MONEY, SHARD)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    help="Where normalize, embed, analyze and tag are computed [local].",
+)
 @JSON
 @click.pass_context
 def run_command(
@@ -116,7 +121,8 @@ def run_command(
     """Run stages by name (all if none is named).
 
     They are normalize, drift, embed, resolve, analyze, describe (asks a language model), embed_style, insights, images
-    (downloads pictures), picture_facts, body (where it is turned on), index, export.
+    (downloads pictures), picture_facts, body (where it is turned on), image_vectors, image_verdicts (asks a language
+    model), tag, index, export.
     """
     if rebuild:
         _rebuild(context, stages, as_json=as_json)
@@ -124,9 +130,9 @@ def run_command(
     from igtool.pipeline import run_stages
     from igtool.session import open_session
 
-    workspace, stop = workspace_of(context, **model_settings(given)), Stop()
+    workspace, stop = workspace_of(context, engine=given["engine"], **model_settings(given)), Stop()
     with stop.listening(), open_session(workspace.settings, f"run {' '.join(stages)}".strip(), stop) as session:
-        session.told = say
+        session.told, session.shard = say, given["shard"]
         run_stages(session, stages, force=force)
         counts, tally, trouble = list(session.progress.counts.values()), session.tally, session.trouble
     _print_stages("run", counts, as_json=as_json)

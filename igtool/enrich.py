@@ -101,6 +101,7 @@ def enrich(session: Session, creators: CreatorList, options: EnrichOptions) -> S
     output = options.output or folder / "creators_enriched.csv"
     fetcher = _fetcher(session, options)
     session.asker  # noqa: B018 - what is missing is told first
+    session.cluster  # noqa: B018 - so is Ray
     if session.settings.pictures:
         session.picture_asker  # noqa: B018 - and what is not allowed
     creators = without_forgotten(creators, Tombstones(session.lake).has)

@@ -18,7 +18,7 @@ from igtool.search.folder import current_name
 from igtool.session import Session, open_session
 from igtool.settings import Settings
 from igtool.stages.analyze import Analyze
-from igtool.stages.base import Stage
+from igtool.stages.base import BatchStage, Stage
 from igtool.stages.body import Body, BodyOptions
 from igtool.stages.describe import Describe, DescribeOptions, Renewal
 from igtool.stages.drift import Drift
@@ -160,6 +160,8 @@ def run_stages(session: Session, names: Sequence[str] = (), *, force: bool = Fal
     for name in names:
         if name not in NAMES:
             raise UsageError(f"there is no stage {name!r}; there are: {', '.join(NAMES)}")
+    if session.shard is not None:
+        _check_shard(names)
     if Describe.name in names and provider_of(session.settings) is None:
         raise ConfigError("describe asks a language model and none is named: --provider, or provider in igtool.toml")
     if Body.name in names and not session.settings.body_measurements:
@@ -178,6 +180,17 @@ def run_stages(session: Session, names: Sequence[str] = (), *, force: bool = Fal
     if not names or "export" in names:
         _export(session)
     session.lake.upkeep()
+
+
+def _check_shard(names: Sequence[str]) -> None:
+    """Raises UsageError unless stages are named that work on each item by itself."""
+    parts = [stage.name for stage in _STAGES if issubclass(stage, BatchStage)]
+    whole = [name for name in names if name not in parts]
+    if whole or not names:
+        raise UsageError(
+            f"--shard goes with stages that are named and work on each item by itself ({', '.join(parts)})"
+            + (f", and {whole[0]} works on everything" if whole else "")
+        )
 
 
 def run_passes(session: Session, runner: Runner, names: Sequence[str] = (), *, force: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -13,13 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from igtool.arrow import arrow_schema
+from igtool.cluster import Cluster
 from igtool.errors import IgtoolError, Interrupted
 from igtool.journal import Journal
 from igtool.lake import Lake
+from igtool.pieces import cut, read_batches, with_heads
 from igtool.progress import Progress, StageCounts
 from igtool.schema import TABLES
+from igtool.shards import Shard
 from igtool.stages.base import BatchStage, Context, JointStage, Output, Reject, Row, Stage
-from igtool.workers import Workers, head_of, process
+from igtool.workers import Workers, process
 
 _BATCHES = 100
 """Batches of many items, where a stage takes more of them at once."""
@@ -27,8 +31,8 @@ _BATCHES = 100
 _COMMIT_ITEMS = 5_000
 """A commit of a streamed stage: it costs as much as parsing some hundred answers, and larger ones only take memory."""
 
-_PIECE_BYTES = 16 << 20
-"""What a process works on at a time."""
+_COMMIT_S = 10.0
+"""Work elsewhere is stored this often: it may take long for each item, and what is not stored is done again."""
 
 _ALONE = 1_000
 """So few items are done before other processes have started."""
@@ -57,10 +61,14 @@ def signature(stage: Stage) -> str:
     return _salt(stage) if variants is None else f"{_salt(stage)}|{sorted(variants)}"
 
 
-def _wanted(stage: Stage) -> tuple[str, tuple[str, ...]]:
-    """SQL with its values: every item that should exist, with the fingerprint of its input, stage and options."""
+def _wanted(stage: Stage, shard: Shard | None = None) -> tuple[str, tuple[str, ...]]:
+    """SQL with its values: every item that should exist, with the fingerprint of its input, stage and options.
+
+    ``mine``: whether it falls into the shard, if there is one.
+    """
     salt = hashlib.md5(_salt(stage).encode(), usedforsecurity=False).hexdigest()
-    return f"select item_id, md5(fingerprint || ?) as fingerprint from ({stage.keys})", (salt,)
+    mine = shard.condition(stage.subject) if shard else "true"
+    return f"select item_id, md5(fingerprint || ?) as fingerprint, {mine} as mine from ({stage.keys})", (salt,)
 
 
 def fingerprint_of(stage: Stage, own: str) -> str:
@@ -101,7 +109,9 @@ class Runner:
 
     ``on_batch`` is called after each commit with the stage, ``after`` when a stage is up to date. ``stopping`` says
     whether the user asked to stop; the batch at hand is still finished and committed. Streamed stages run in
-    ``processes`` other processes, which exchange files in ``scratch``.
+    ``processes`` other processes, which exchange files in ``scratch``; with a ``cluster`` what that takes runs there.
+    With a ``shard`` only items that fall into it are worked on, and a stage counts as up to date when none is pending
+    in any.
     """
 
     lake: Lake
@@ -114,6 +124,8 @@ class Runner:
     after: Callable[[Stage], None] = lambda _: None
     scratch: Path | None = None
     processes: int = 1
+    cluster: Cluster | None = None
+    shard: Shard | None = None
 
     def run(self, stages: Iterable[Stage], *, force: bool = False) -> None:
         """Bring the tables of ``stages`` up to date. Raises Interrupted between batches when asked to stop."""
@@ -138,8 +150,19 @@ class Runner:
                     self._run_joint(stage, pending, known, counts)
             elif isinstance(stage, BatchStage) and pending and not self._run_batches(stage, pending, counts):
                 return False
+        if self.shard is not None and self._is_left_to_others(stage):
+            return False
         self.journal.record_stage(self.lake.lake_id, stage.name, signature(stage), self.lake.snapshot)
         return True
+
+    def _is_left_to_others(self, stage: Stage) -> bool:
+        """Whether another shard still has items to do or to remove."""
+        query, parameters = _wanted(stage)
+        gone = self.lake.value(
+            f"select count(*) from stage_rows anti join ({query}) using (item_id) where stage = ? and {stage.ours}",
+            (*parameters, stage.name),
+        )
+        return bool(gone or pending_items(self.lake, stage))
 
     def _done(self, stage: Stage) -> int:
         query = f"select count(*) from stage_rows where stage = ? and {stage.ours}"
@@ -154,7 +177,7 @@ class Runner:
 
     def _find_wanted(self, stage: Stage) -> None:
         """Make the temporary table ``wanted``: every item that should exist, with the fingerprint of its input."""
-        query, parameters = _wanted(stage)
+        query, parameters = _wanted(stage, self.shard)
         self.lake.execute(f"create or replace temp table wanted as {query}", parameters)
 
     def _find_pending(self, stage: Stage, *, force: bool) -> tuple[int, int]:
@@ -167,8 +190,8 @@ class Runner:
             select {number} as number, w.item_id, w.fingerprint,
                    s.item_id is not null as known
             from wanted w left join (from stage_rows where stage = ?) s on s.item_id = w.item_id
-            where ? or s.fingerprint is distinct from w.fingerprint
-                or (? and s.variant not in (select unnest(?::varchar[])))
+            where w.mine and (? or s.fingerprint is distinct from w.fingerprint
+                or (? and s.variant not in (select unnest(?::varchar[]))))
             """,
             (stage.name, force, variants is not None, sorted(variants or ())),
         )
@@ -177,9 +200,11 @@ class Runner:
 
     def _find_gone(self, stage: Stage) -> int:
         """Make the table ``memory.gone`` of items that are no longer there, and remove what was made of them."""
+        mine = self.shard.condition("item_id") if self.shard else "true"
         self.lake.execute(
             "create or replace table memory.gone as "
-            f"select item_id from stage_rows anti join wanted using (item_id) where stage = ? and {stage.ours}",
+            f"select item_id from stage_rows anti join wanted using (item_id) "
+            f"where stage = ? and {stage.ours} and {mine}",
             (stage.name,),
         )
         gone = [row["item_id"] for row in self.lake.rows("from memory.gone")]
@@ -215,7 +240,7 @@ class Runner:
 
     def _run_batches(self, stage: BatchStage, total: int, counts: StageCounts) -> bool:
         """Work on everything pending; False when something had to be postponed."""
-        if stage.streamed:
+        if stage.streamed or (self.cluster is not None and self.cluster.takes(stage)):
             self._run_stream(stage, total, counts)
             return True
         size = self.batch_size or max(stage.batch_size, min(total // _BATCHES, stage.most_at_once))
@@ -247,32 +272,40 @@ class Runner:
         return len(output.postponed)
 
     def _run_stream(self, stage: BatchStage, total: int, counts: StageCounts) -> None:
-        """All pending rows in one stream; a commit as soon as enough of them are done."""
-        done = 0
+        """All pending rows in pieces, done in any order; a commit as soon as enough of them are done."""
+        done, most = 0, self.batch_size or _COMMIT_ITEMS
         heads: list[pa.Table] = []
-        made = Output()
+        made, began = Output(), time.monotonic()
         with ExitStack() as stack:
-            rows = stack.enter_context(self.lake.stream(stage.rows, batch="from memory.pending"))
-            pieces = cut(rows, self.batch_size or stage.batch_size)
-            for head, output in self._pieces_done(stage, pieces, total, stack):
+            for head, output in self._pieces_done(stage, total, stack):
                 heads.append(head)
                 made.add(output)
-                if sum(part.num_rows for part in heads) >= (self.batch_size or _COMMIT_ITEMS):
+                is_late = not stage.streamed and time.monotonic() - began > _COMMIT_S
+                if is_late or sum(part.num_rows for part in heads) >= most:
                     done += self._commit(stage, pa.concat_tables(heads), made, counts)
-                    heads, made = [], Output()
+                    heads, made, began = [], Output(), time.monotonic()
                     self._stop_if_asked(stage, done, total)
             if heads:
                 self._commit(stage, pa.concat_tables(heads), made, counts)
 
-    def _pieces_done(
-        self, stage: BatchStage, pieces: Iterator[pa.Table], total: int, stack: ExitStack
-    ) -> Iterator[tuple[pa.Table, Output]]:
+    def _pieces_done(self, stage: BatchStage, total: int, stack: ExitStack) -> Iterator[tuple[pa.Table, Output]]:
         """The head of each piece with what the stage made of it: here when it is little, else in other processes."""
+        size = self.batch_size or stage.batch_size
+        if not stage.streamed:
+            pieces = read_batches(self.lake, stage, total, size)
+        else:
+            rows = stack.enter_context(self.lake.stream(stage.rows, batch="from memory.pending"))
+            pieces = with_heads(cut(rows, size))
+        if self.cluster is not None and self.cluster.takes(stage):
+            at_most = total if stage.streamed else -(-total // size)
+            made = self.cluster.map(stage, pieces, self.context, at_most=at_most)
+            stack.callback(made.close)
+            return made
         if self.scratch is None or self.processes < 2 or total < _ALONE:
-            return ((head_of(piece), process(stage, piece, self.context)) for piece in pieces)
+            return ((piece.head, process(stage, piece.rows, self.context)) for piece in pieces)
         stack.enter_context(self.lake.one_thread())
         workers = stack.enter_context(Workers(stage, self.scratch, self.processes))
-        return workers.map(pieces, self.context)
+        return workers.map((piece.rows for piece in pieces), self.context)
 
     def _commit(self, stage: BatchStage, items: pa.Table, output: Output, counts: StageCounts) -> int:
         """Store what was made of ``items`` in one commit; how many those were."""
@@ -315,24 +348,6 @@ class Runner:
             f"delete from {table} where stage = ? and item_id in (select unnest(?::varchar[]))",
             (stage.name, items),
         )
-
-
-def cut(batches: Iterable[pa.RecordBatch], items: int) -> Iterator[pa.Table]:
-    """The rows of ``batches`` in pieces of at most ``items`` rows, and of _PIECE_BYTES or a little more."""
-    part: list[pa.RecordBatch] = []
-    rows = size = 0
-    for batch in batches:
-        row_bytes = max(1, batch.nbytes // max(batch.num_rows, 1))
-        start = 0
-        while start < batch.num_rows:
-            step = min(items - rows, max(1, (_PIECE_BYTES - size) // row_bytes), batch.num_rows - start)
-            part.append(batch.slice(start, step))
-            start, rows, size = start + step, rows + step, size + part[-1].nbytes
-            if rows >= items or size >= _PIECE_BYTES:
-                yield pa.Table.from_batches(part)
-                part, rows, size = [], 0, 0
-    if part:
-        yield pa.Table.from_batches(part)
 
 
 def _stage_rows(stage: Stage, items: pa.Table, output: Output) -> pa.Table:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
 from igtool.asking import Asker, Tally
-from igtool.asking.encoding import Charged, Errand, open_encoder
+from igtool.asking.encoding import Charged, Errand, encoder_options, open_encoder
 from igtool.asking.opening import open_asker, provider_name
 from igtool.asking.pictures import PictureAsker, open_picture_asker, picture_model_name
+from igtool.cluster import Cluster, ClusterOptions, Site
 from igtool.consent.removal import SWEPT_AFTER, keep_swept
 from igtool.embedded import adopt
 from igtool.encoders.base import Encoder
@@ -32,6 +34,7 @@ from igtool.runner import Runner
 from igtool.search.log import store_searches
 from igtool.settings import Settings
 from igtool.settling import settle
+from igtool.shards import Shard
 from igtool.stages.base import Context, PictureAsk, Stage
 from igtool.stages.embed import Embed
 from igtool.stages.images import Images
@@ -55,6 +58,7 @@ class Session:
     encoder: Callable[[], Encoder]
     started_at: datetime
     told: Callable[[str], None] = lambda _: None
+    shard: Shard | None = None
 
     @cached_property
     def asker(self) -> Asker | None:
@@ -118,6 +122,38 @@ class Session:
             self.told(tower.fallback)
         return tower
 
+    @cached_property
+    def cluster(self) -> Cluster | None:
+        """Where stages are computed, if not in this process. Raises ConfigError where its package is missing."""
+        settings = self.settings
+        if settings.engine != "ray":
+            return None
+        workspace = settings.workspace.resolve()
+        is_paid, options = isinstance(self.encoder(), Charged), encoder_options(settings)
+        site = Site(
+            workspace=workspace,
+            models=workspace / "models",
+            cache=workspace / "cache",
+            encoder=None if is_paid else settings.encoder,
+            encoder_options=replace(options, api_key=None, threads=1, folder=options.folder.resolve()),
+            picture_device=settings.picture_device,
+            token=secrets.token_hex(16),
+        )
+        given = ClusterOptions(
+            address=settings.ray_address,
+            actors=settings.ray_actors,
+            gpus=settings.ray_gpus,
+            processors=settings.processes,
+            memory_mb=settings.ray_memory_mb,
+        )
+        return Cluster(site, given)
+
+    def close_cluster(self) -> None:
+        """Stop what `cluster` started, if that was used."""
+        cluster: Cluster | None = vars(self).get("cluster")
+        if cluster is not None:
+            cluster.close()
+
     def _ask(self, questions: Sequence[Question]) -> list[Result]:
         return self.asker.ask(questions) if self.asker is not None else [None] * len(questions)
 
@@ -159,6 +195,8 @@ class Session:
             after=self._settle,
             scratch=self.settings.cache / "pieces",
             processes=self.settings.processes,
+            cluster=self.cluster,
+            shard=self.shard,
         )
 
     def _settle(self, stage: Stage) -> None:
@@ -211,6 +249,8 @@ def open_session(settings: Settings, command: str, stopping: Callable[[], bool])
         except BaseException:
             progress.finish("failed")
             raise
+        finally:
+            session.close_cluster()
         _record_run(session, command, "finished")
         progress.finish("finished")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow as pa
 from igtool.arrow import Rows, arrow_table
 from igtool.errors import UsageError
 from igtool.schema import TABLES
-from igtool.stages.base import BatchStage, Context, Output, Reject
+from igtool.stages.base import BatchStage, Context, Need, Output, Reject
 
 _SIGNALS = {"die": signal.SIGKILL, "interrupt": signal.SIGINT}
 
@@ -30,11 +31,13 @@ class Capitals(BatchStage):
     )
     batch_size: ClassVar[int] = 10
     streamed: ClassVar[bool] = True
+    elsewhere: ClassVar[frozenset[Need] | None] = frozenset()
 
     def process(self, batch: pa.Table, context: Context) -> Output:
         """``crash`` is an error, ``refuse`` an error of igtool, ``empty`` a reject.
 
-        ``die N`` and ``interrupt N`` are signals to every process that reads it but N.
+        ``die N`` and ``interrupt N`` are signals to every process that reads it but N; ``once PATH`` kills the first
+        one, which leaves the file ``PATH``.
         ``where`` gives the process that made the row: the only one that is no pure function.
         """
         output = Output()
@@ -47,6 +50,9 @@ class Capitals(BatchStage):
                 raise UsageError("this cannot go on: mend it")
             if word in _SIGNALS and os.getpid() != int(rest):
                 os.kill(os.getpid(), _SIGNALS[word])
+            if word == "once" and not Path(rest).exists():
+                Path(rest).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
             if word == "empty":
                 output.rejects.append(Reject(item, "empty", "there is nothing in it"))
                 continue

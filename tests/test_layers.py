@@ -21,6 +21,7 @@ ORDER = (
         "throttle",
         "calibration",
         "weights",
+        "shards",
     ),
     ("pooling", "views", "lake_sql", "genres", "engagement", "posting", "facts"),
     (
@@ -68,6 +69,7 @@ ORDER = (
     ("pictures", "tower_export"),
     ("stages",),
     ("workers", "search", "charts", "asking", "changes", "forgotten"),
+    ("pieces", "cluster"),
     ("runner", "settling", "auditing", "outbox"),
     ("embedded",),
     (

@@ -15,8 +15,9 @@ from igtool.encoders.base import Encoder
 from igtool.errors import IgtoolError, Interrupted
 from igtool.journal import Journal
 from igtool.lake import Lake
+from igtool.pieces import cut
 from igtool.progress import Progress
-from igtool.runner import Runner, cut, in_order
+from igtool.runner import Runner, in_order
 from igtool.stages.base import BatchStage, Context, Output, Reject
 from igtool.stages.normalize import Normalize
 from igtool.stages.resolve import Resolve
@@ -203,7 +204,7 @@ def test_pieces_are_bounded_and_hold_every_row_once(sizes: list[list[int]], item
         for batch in sizes
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("igtool.runner._PIECE_BYTES", limit)
+        patch.setattr("igtool.pieces._PIECE_BYTES", limit)
         pieces = list(cut(iter(batches), items))
     assert [n for piece in pieces for n in piece.column("number").to_pylist()] == list(range(sum(map(len, sizes))))
     assert all(0 < piece.num_rows <= items for piece in pieces)

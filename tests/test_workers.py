@@ -40,7 +40,7 @@ CONTEXT = Context(encoder=no_encoder, clock=lambda: NOW)
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers find the stages of tests, and are used however few items there are."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[1]}:{Path(__file__).parent}")
     monkeypatch.setattr("igtool.runner._ALONE", 0)
 
 

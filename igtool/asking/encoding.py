@@ -203,7 +203,7 @@ def open_encoder(settings: Settings, errand: Errand | None = None) -> Encoder:
 
     Of one behind a network the calls are charged to ``errand``.
     """
-    encoder: Encoder = registry.encoder(settings.encoder, _options(settings))
+    encoder: Encoder = registry.encoder(settings.encoder, encoder_options(settings))
     if not isinstance(encoder, OpenAIEncoder):
         return encoder
     limits = CallLimits(settings.llm_requests_per_minute, settings.llm_tokens_per_minute, settings.max_cost_usd)
@@ -217,7 +217,8 @@ def open_encoder(settings: Settings, errand: Errand | None = None) -> Encoder:
 _charged = lru_cache(maxsize=2)(Charged)
 
 
-def _options(settings: Settings) -> EncoderOptions:
+def encoder_options(settings: Settings) -> EncoderOptions:
+    """What the encoder of the settings is made with."""
     key = settings.openai_api_key
     shared = settings.llm_base_url if settings.provider in (None, "openai") else None
     return EncoderOptions(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from igtool.commands.enrich import read_creators
 from igtool.console import print_json, print_rows, say
 from igtool.errors import FinishedWithRejects, Interrupted, UsageError
+from igtool.shards import Shard
 from igtool.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def fetch_options(given: dict[str, Any], sources: Sequence[str]) -> FetchOptions
     """The options of a fetch from the flags of a command."""
     from igtool.fetching.plan import FetchOptions
 
+    shard: Shard | None = given.get("shard")
     return FetchOptions(
         sources=tuple(sources),
         since=given["since"],
@@ -41,7 +43,7 @@ def fetch_options(given: dict[str, Any], sources: Sequence[str]) -> FetchOptions
         force=bool(given["force"]),
         force_handles=frozenset(handle.removeprefix("@").lower() for handle in given["force_handle"]),
         retry_failed=given["retry_failed"],
-        searches=tuple(dict.fromkeys(given.get("search", ()))),
+        searches=tuple(words for words in dict.fromkeys(given.get("search", ())) if shard is None or shard.has(words)),
         search_pages=given.get("search_pages", 1),
     )
 
@@ -66,7 +68,12 @@ def run_fetch(
     options = fetch_options(given, settings.sources)
     only_searches = options.searches and not creators and input_path is None
     chosen = None if only_searches else read_creators(creators, input_path, given["platform"])
-    wanted = wanted_handles(chosen, given["limit"]) if chosen else []
+    shard: Shard | None = given["shard"]
+    wanted = [
+        one
+        for one in (wanted_handles(chosen, given["limit"]) if chosen else [])
+        if shard is None or shard.has(one[1].lower())
+    ]
     name = chosen.name if chosen else "search"
     if given["dry_run"]:
         with outlook(settings, sources, options) as seen:
@@ -74,6 +81,7 @@ def run_fetch(
         return
     raw = RawFolder(given["raw_dir"], given["file_limit"]) if given["raw_dir"] else None
     with open_session(settings, f"fetch {name}", stopping) as session:
+        session.shard = shard
         fetcher = Fetcher(session, sources, options, raw_folder=raw, told=say)
         plan = fetcher.plan(wanted)
         say(f"{name}: {_sentence(plan.counts(), len(options.searches))}")

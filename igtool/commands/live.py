@@ -13,7 +13,9 @@ import rich_click as click
 
 from igtool.commands.base import JSON, Command, Stop, command, main, workspace_of
 from igtool.console import logging_to, print_json, print_rows, say
+from igtool.errors import UsageError
 from igtool.lists.handles import SITES
+from igtool.shards import Shard
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 
@@ -62,6 +64,27 @@ class Since(click.ParamType[datetime]):
         raise click.BadParameter(words, ctx=ctx, param=param)
 
 
+class ShardOf(click.ParamType[Shard]):
+    """A shard, as ``2/8``."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        """The shard."""
+        try:
+            return value if isinstance(value, Shard) else Shard.parse(str(value))
+        except UsageError as error:
+            raise click.BadParameter(str(error), ctx=ctx, param=param) from error
+
+
+SHARD = (
+    click.option(
+        "--shard",
+        type=ShardOf(),
+        metavar="N/COUNT",
+        help="Only what falls into this part, for example 2/8: several machines share the work (docs/scale.md).",
+    ),
+)
 PACE = (
     click.option("-r", "--rate-limit", type=Rate(), help="Requests a minute to each source, or N/h [source's own]."),
     click.option(
@@ -127,7 +150,7 @@ def live_settings(given: dict[str, Any]) -> dict[str, Any]:
 )
 @click.option("--search-pages", type=click.IntRange(1, 10), default=1, show_default=True, help="Pages of each search.")
 @click.option("-f", "--force", is_flag=True, help="Ask for all of them, whatever is stored.")
-@with_options(REACH, CHOICE, PACE, KEEPING)
+@with_options(REACH, CHOICE, PACE, KEEPING, SHARD)
 @click.option("--dry-run", is_flag=True, help="Say what would be asked, how long it takes and what it costs.")
 @click.option("-v", "--verbose", is_flag=True, help="Say each wait and commit on stderr.")
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Write them here.")

@@ -18,6 +18,7 @@ from pydantic_settings import (
 from igtool.errors import ConfigError
 from igtool.places import LakePlace
 from igtool.retention import checked as checked_retention
+from igtool.settings.cluster import ClusterSettings
 from igtool.settings.lake import LakeSettings
 from igtool.settings.live import LiveSettings
 from igtool.settings.models import ModelSettings
@@ -25,7 +26,9 @@ from igtool.settings.pictures import PictureSettings
 from igtool.settings.server import ConversationSettings, ServerSettings
 
 
-class Settings(LakeSettings, LiveSettings, ModelSettings, PictureSettings, ServerSettings, ConversationSettings):
+class Settings(
+    LakeSettings, LiveSettings, ModelSettings, PictureSettings, ServerSettings, ConversationSettings, ClusterSettings
+):
     """What a user may set. ``IGTOOL_<NAME>`` in the environment or .env, or ``<name>`` in igtool.toml."""
 
     model_config = SettingsConfigDict(env_prefix="IGTOOL_", env_file=".env", extra="ignore", populate_by_name=True)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from igtool import vocabulary
 from igtool.facts import FACTS, FACTS_KEYS
 from igtool.portrait import portraits_of
-from igtool.stages.base import BatchStage, Context, Output, Row
+from igtool.stages.base import BatchStage, Context, Need, Output, Row
 
 _ROWS = f"""
     with facts as ({FACTS})
@@ -57,6 +57,7 @@ class Analyze(BatchStage):
     )
     writes: ClassVar[tuple[str, ...]] = ("profiles", "niches")
     key: ClassVar[str] = "creator_id"
+    elsewhere: ClassVar[frozenset[Need] | None] = frozenset({"words"})
     Options: ClassVar[type] = AnalyzeOptions
     keys = _KEYS
     rows = _ROWS

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
@@ -21,6 +21,7 @@ from igtool.vision.tower import Tower
 from igtool.vocabulary.categories import Category
 
 Row = dict[str, Any]
+Need = Literal["encoder", "words", "pictures"]
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,10 @@ class Stage:
 
     A ``timely`` stage may have something to do because time went by: it is looked at in every run.
 
+    ``elsewhere`` says what a stage needs besides its rows where another process or machine works on them: ``encoder``
+    (one that is not paid for), ``words`` (vectors of our own vocabulary), ``pictures`` (the files, and the models that
+    look at them). None: it stays in this process, because it asks somebody, fetches, or works on whole tables.
+
     A ``streamed`` stage is a pure function of each row. All its pending rows are read as one stream, in no order,
     and cut in pieces that several processes work on; ``rows`` also passes ``fingerprint`` and ``known`` of
     ``batch`` through, and there is no encoder.
@@ -136,6 +141,9 @@ class Stage:
     most_at_once: ClassVar[int] = 0
     streamed: ClassVar[bool] = False
     timely: ClassVar[bool] = False
+    elsewhere: ClassVar[frozenset[Need] | None] = None
+    subject: str = "item_id"
+    """SQL over the columns of ``keys``: of whom an item is, by which shards are told."""
     Options: ClassVar[type] = NoOptions
 
     def __init__(self, options: Any = None) -> None:

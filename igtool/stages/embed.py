@@ -14,7 +14,7 @@ from igtool.engagement import is_settled, reactions
 from igtool.errors import ConfigError
 from igtool.lake_sql import literal
 from igtool.pooling import content_vector, item_weights
-from igtool.stages.base import BatchStage, Context, Output, Row
+from igtool.stages.base import BatchStage, Context, Need, Output, Row
 
 TEXT_CHARACTERS = 1000
 """Of a name with its biography, or of a profile's style."""
@@ -116,6 +116,8 @@ class Embed(BatchStage):
     key: ClassVar[str] = "embedding_id"
     batch_size = 64
     most_at_once = 512
+    elsewhere: ClassVar[frozenset[Need] | None] = frozenset({"encoder"})
+    subject = "split_part(item_id, '|', 1)"
     Options: ClassVar[type] = EmbedOptions
     options: EmbedOptions
 

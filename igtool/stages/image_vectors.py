@@ -8,7 +8,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from igtool.pictures.reading import Unreadable, read_kept
-from igtool.stages.base import BatchStage, Context, Output, Reject
+from igtool.stages.base import BatchStage, Context, Need, Output, Reject
 from igtool.tagging.vectors import FACELESS, SIDE, stored
 
 
@@ -28,6 +28,7 @@ class ImageVectors(BatchStage):
     writes: ClassVar[tuple[str, ...]] = ("image_vectors",)
     key: ClassVar[str] = "sha256"
     batch_size = 64
+    elsewhere: ClassVar[frozenset[Need] | None] = frozenset({"pictures"})
     Options: ClassVar[type] = ImageVectorsOptions
     options: ImageVectorsOptions
 

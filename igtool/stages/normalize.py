@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from igtool.platforms.base import PARSER_VERSION, Parsed, parse, versions
 from igtool.platforms.rows import tables
-from igtool.stages.base import BatchStage, Context, Output, Reject
+from igtool.stages.base import BatchStage, Context, Need, Output, Reject
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN = 5
@@ -36,7 +36,7 @@ class Normalize(BatchStage):
     writes = ("accounts", "content_items", "metric_snapshots")
     key = "answer_id"
     keys = """
-        select answer_id as item_id, answer_id as fingerprint
+        select answer_id as item_id, answer_id as fingerprint, subject
         from raw_responses
         where not ends_with(coalesce(endpoint, ''), '_error') or source = 'files'
     """
@@ -46,6 +46,8 @@ class Normalize(BatchStage):
     """
     batch_size = 2000
     streamed: ClassVar[bool] = True
+    elsewhere: ClassVar[frozenset[Need] | None] = frozenset()
+    subject = "coalesce(lower(subject), item_id)"
 
     def variants(self) -> frozenset[str]:
         """Every shape with its version, and what stands for none of them."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from igtool.errors import IntegrityError
-from igtool.stages.base import BatchStage, Context, Output, Reject, Row
+from igtool.stages.base import BatchStage, Context, Need, Output, Reject, Row
 from igtool.vision.cielab import Colour
 from igtool.vision.kinds import NotAPicture
 from igtool.vision.looking import Look
@@ -35,6 +35,7 @@ class PictureFacts(BatchStage):
     writes: ClassVar[tuple[str, ...]] = ("image_facts",)
     key: ClassVar[str] = "sha256"
     batch_size = 64
+    elsewhere: ClassVar[frozenset[Need] | None] = frozenset({"pictures"})
     Options: ClassVar[type] = PictureFactsOptions
     options: PictureFactsOptions
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from igtool.pictures.reading import Unreadable, read_kept
-from igtool.stages.base import BatchStage, Context, Output, Row
+from igtool.stages.base import BatchStage, Context, Need, Output, Row
 from igtool.tagging.creators import changes, tags_of
 from igtool.tagging.deciding import Decision, Opinion, Spoken, decide
 from igtool.tagging.rules import by_rule
@@ -51,6 +51,7 @@ class Tag(BatchStage):
     appends: ClassVar[tuple[str, ...]] = ("creator_tag_history",)
     key: ClassVar[str] = "creator_id"
     batch_size = 200
+    elsewhere: ClassVar[frozenset[Need] | None] = frozenset({"pictures"})
     Options: ClassVar[type] = TagOptions
     options: TagOptions
 
