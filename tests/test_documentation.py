@@ -62,7 +62,8 @@ def unknown(written: str) -> str | None:
     words = re.split(r"\s+(?:#|&&|\|\|?|>|;|…)|;", written)[0].replace("…", "").split()[1:]
     commands: list[click.Command] = [main]
     options = {"--help", *_options(main)}
-    for word in words:
+    while words:
+        word = words.pop(0)
         if isinstance(commands[0], click.Group) and re.fullmatch(r"[a-z]+(?:\|[a-z]+)*", word):
             found = [commands[0].get_command(click.Context(main), name) for name in word.split("|")]
             if None in found:
@@ -71,6 +72,8 @@ def unknown(written: str) -> str | None:
             options.update(*map(_options, commands))
         elif (option := re.match(r"--[a-z][a-z-]*", word.strip("[]()"))) and option[0] not in options:
             return option[0]
+        elif word == "--workspace":
+            words = words[1:]
     return None
 
 
