@@ -140,15 +140,3 @@ def test_the_table_has_its_place_in_the_docs(tmp_path: Path) -> None:
     assert "Left out: clock in llm: needs root." in found
     assert found.partition(BEGIN)[0] == text.partition(BEGIN)[0]
     assert found.partition(END)[2] == text.partition(END)[2]
-
-
-@pytest.mark.slow
-def test_a_campaign_over_scenes_that_ask() -> None:
-    """Real processes are killed at steps and moments: nothing is lost, doubled or paid for twice."""
-    command = [sys.executable, "-m", "benchmarks.torture", "--scenes", "fetch", "llm", "conversations", "serve"]
-    command += ["--faults", "failpoint", "kill", "--kills", "8", "--seed", "5"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {one["scene"] for one in told} == {"fetch", "llm", "conversations", "serve"}
-    assert sum(one["injected"] for one in told) >= 4

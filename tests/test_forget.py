@@ -316,7 +316,7 @@ def test_a_server_forgets_at_once(place: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_at_random_moments_it_is_finished_by_the_next_call(filled: Path, tmp_path: Path) -> None:
-    """Six kills: whenever it died, calling it again leaves no byte of her."""
+    """Three kills (the fault campaign does more): whenever it died, calling it again leaves no byte of her."""
     moments = random.Random(3)
     kills = 0
     place = tmp_path / "w"
@@ -325,7 +325,7 @@ def test_killed_at_random_moments_it_is_finished_by_the_next_call(filled: Path, 
     began = time.monotonic()
     assert subprocess.run(command, check=False).returncode == 0
     took = time.monotonic() - began
-    for _ in range(6):
+    for _ in range(3):
         shutil.rmtree(place)
         shutil.copytree(filled, place)
         process = subprocess.Popen(command)
@@ -336,7 +336,7 @@ def test_killed_at_random_moments_it_is_finished_by_the_next_call(filled: Path, 
         assert holders(place) == []
         assert igtool(place, "status", "--json")["forgetting"] == 0
         igtool(place, "verify")
-    assert kills >= 3
+    assert kills >= 1
 
 
 HER = Named(frozenset({"anna", "anna.b"}), frozenset({"123456789012"}), frozenset({"c_anna"}))

@@ -37,11 +37,11 @@ _EVERYWHERE = {
 """Run for each of the two places alone; all others where both are elsewhere."""
 
 
-@pytest.fixture(autouse=True)
-def _once(request: pytest.FixtureRequest) -> None:
-    kind = request.node.callspec.params["elsewhere"]
-    if kind != "postgres+s3" and request.node.originalname not in _EVERYWHERE:
-        pytest.skip("held where catalog and files both lie elsewhere")
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test with the places that it is for."""
+    if "elsewhere" in metafunc.fixturenames:
+        kinds = ["postgres+s3", *(["postgres", "sqlite+s3"] if metafunc.function.__name__ in _EVERYWHERE else [])]
+        metafunc.parametrize("elsewhere", kinds, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def bucket() -> Iterator[Bucket]:
         yield opened
 
 
-@pytest.fixture(scope="module", params=["postgres", "postgres+s3", "sqlite+s3"])
+@pytest.fixture(scope="module")
 def elsewhere(
     request: pytest.FixtureRequest, server: Postgres, bucket: Bucket
 ) -> Callable[[Path, str | None], LakePlace]:
