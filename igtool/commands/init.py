@@ -13,7 +13,6 @@ _NEXT = (
     ("enrich creators.csv", "fill a list; answers lie in raw/ beside it, or come from --source"),
     ("config show", "every setting, and what it is now"),
     ("doctor", "whether everything that is needed is here"),
-    ("demo", "the main job on invented people"),
 )
 
 

@@ -75,9 +75,9 @@ def watch_remove_command(context: click.Context, handles: tuple[str, ...], platf
     keep(context, "watch remove", changes)
     for one in found:
         gone = f"; off {', '.join(one.off)}" if one.off else ""
-        stays = f"; still in {', '.join(one.still_on)}, which are as their files" if one.still_on else ""
+        stays = f"; still on {', '.join(one.still_on)} (a list is as its file is)" if one.still_on else ""
         say(f"{one.handle}: the schedule does not look at it any more{gone}{stays}")
-    say("what is stored of them stays (igtool forget removes it)")
+    say("what is stored stays: igtool forget removes a person")
 
 
 @watch_group.command("list", cls=Command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from textwrap import fill
 from typing import Any
 
 from igtool.settings import Settings, environment_names
@@ -40,7 +41,7 @@ _TOML = """\
 """
 _ENV = """\
 # Keys, for you alone: nobody else may read this file. A line counts without its #, the key behind the =.
-# The environment goes before this file. Sources and models work without the keys of others.
+# Each is for the source or the model that it names and for nothing else. The environment goes before this file.
 """
 _IGNORED = "# What igtool makes, and keys: none of it belongs into git.\n/data/\n/cache/\n/models/\n/.env\n"
 
@@ -56,15 +57,20 @@ def _toml() -> str:
         field = Settings.model_fields[name]
         kind = "the default" if example is None else "an example; by default nothing is set"
         value = field.default if example is None else example
-        text += f"\n# {field.description}\n#{name} = {_value(value)}  # {kind}\n"
+        text += f"\n{_comment(str(field.description))}#{name} = {_value(value)}  # {kind}\n"
     return text
 
 
 def _env() -> str:
     text = _ENV
     for name, place in KEYS.items():
-        text += f"\n# {Settings.model_fields[name].description}; from {place}\n#{environment_names(name)[0]}=\n"
+        told = _comment(f"{Settings.model_fields[name].description}; from {place}")
+        text += f"\n{told}#{environment_names(name)[0]}=\n"
     return text
+
+
+def _comment(text: str) -> str:
+    return fill(text, 118, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False) + "\n"
 
 
 def _value(value: Any) -> str:
