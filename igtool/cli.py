@@ -19,6 +19,7 @@ from igtool.commands import explain as _explain  # noqa: F401 - registers its co
 from igtool.commands import export as _export  # noqa: F401 - registers its command
 from igtool.commands import forget as _forget  # noqa: F401 - registers its command
 from igtool.commands import health as _health  # noqa: F401 - registers its commands
+from igtool.commands import init as _init  # noqa: F401 - registers its command
 from igtool.commands import insights as _insights  # noqa: F401 - registers its commands
 from igtool.commands import link as _link  # noqa: F401 - registers its commands
 from igtool.commands import mcp as _mcp  # noqa: F401 - registers its command
@@ -32,6 +33,7 @@ from igtool.commands import tags as _tags  # noqa: F401 - registers its commands
 from igtool.commands import tenants as _tenants  # noqa: F401 - registers its commands
 from igtool.commands import towers as _towers  # noqa: F401 - registers its commands
 from igtool.commands import tune as _tune  # noqa: F401 - registers its command
+from igtool.commands import watch as _watch  # noqa: F401 - registers its commands
 from igtool.commands.asking import MODEL, MONEY, PICTURES, model_settings, print_tally
 from igtool.commands.base import FORCE, JSON, Command, Stop, command, main, workspace_of
 from igtool.commands.completion import complete_stages

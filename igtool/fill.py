@@ -15,6 +15,7 @@ from typing import Any
 from igtool.errors import UsageError
 from igtool.files import replaced
 from igtool.genres import split_genres
+from igtool.known_handles import accounts_meant
 from igtool.lake import Lake
 from igtool.lists.columns import genre_text
 from igtool.lists.creator_list import FORGOTTEN, CreatorList, ListRow, write_filled
@@ -156,6 +157,9 @@ def _listed(
         yield Cell(column, LIST_GENRES, value, creators.name, "list", read_at.isoformat() if read_at else "")
 
 
+_WANTED = "select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle"
+
+
 def _look_up(
     lake: Lake, wanted: Sequence[tuple[str, str]], pairs: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], dict[str, Any]]:
@@ -164,31 +168,8 @@ def _look_up(
         for n, one in enumerate(FIELDS[name] for _, name in pairs)
     )
     query = f"""
-        with wanted as (select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle),
-        matched as (
-            select w.handle as wanted_handle, a.* from wanted w
-            join accounts a on a.platform = w.platform and a.handle = lower(w.handle)
-            union all
-            select w.handle, a.* from wanted w
-            join accounts a on a.platform = w.platform and a.platform_user_id = w.handle
-            where w.platform = 'youtube'
-            union all
-            select w.handle, a.* from wanted w
-            join (
-                select distinct account_id, platform, handle from account_states
-                where handle in (select lower(handle) from wanted)
-            ) s on s.platform = w.platform and s.handle = lower(w.handle)
-            join accounts a on a.account_id = s.account_id and a.handle <> s.handle
-        )
-        select a.platform as wanted_platform, a.wanted_handle, a.is_private, a.observed_at, {columns}
-        from (
-            from matched
-            qualify row_number() over (
-                partition by platform, wanted_handle
-                order by (lower(wanted_handle) = handle or wanted_handle = platform_user_id) is true desc,
-                    observed_at desc, account_id
-            ) = 1
-        ) a
+        select m.platform as wanted_platform, m.handle as wanted_handle, a.is_private, a.observed_at, {columns}
+        from ({accounts_meant(_WANTED)}) m join accounts a using (account_id)
         left join raw_responses r using (answer_id)
         left join creator_links l using (account_id)
         left join creators c on c.creator_id = l.creator_id

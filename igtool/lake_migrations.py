@@ -89,6 +89,7 @@ STEPS = (
     Step(9, "saved searches, the audit log"),
     Step(10, "tombstones of who was forgotten"),
     Step(11, "content items by the month of their observation", _files_by_month),
+    Step(12, "accounts that the schedule leaves alone"),
 )
 
 

@@ -7,7 +7,7 @@ the command line and Python are the tenant `local`.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,8 +17,10 @@ from igtool.changes import overlaid
 from igtool.errors import UsageError
 from igtool.journal.said import Change, Said
 from igtool.journal.tenants import LOCAL as LOCAL
+from igtool.known_handles import accounts_meant
 from igtool.lake import Lake
 from igtool.lake_sql import quote
+from igtool.lists.handles import SITES
 
 LONGEST = 10_000
 """Characters of a note."""
@@ -29,6 +31,12 @@ _NAMED = """
     select distinct creator_id from creator_links
     where account_id in (select account_id from accounts where handle = ? or lower(platform_user_id) = ?)
         or creator_id = ? or creator_id in (select survivor_id from creator_forwards where creator_id = ?) order by 1
+"""
+
+_ASKED = "select unnest(?::varchar[]) as platform, ? as handle"
+_RENAMED = f"""
+    select m.platform, a.handle, a.account_id, l.creator_id from ({accounts_meant(_ASKED)}) m
+    join accounts a using (account_id) join creator_links l using (account_id) order by m.platform
 """
 
 # Parts of a name: as it is, its platform (empty for any), its handle or the platform's id.
@@ -55,10 +63,9 @@ _ACCOUNTS = """
 """
 
 # The lists that were given to `enrich` are lists of the command line.
-_GIVEN = """
+_GIVEN = f"""
     select distinct w.list_name, l.creator_id from watchlist w
-    join accounts a on a.platform = w.platform and w.handle in (a.handle, a.platform_user_id)
-    join creator_links l using (account_id)
+    join ({accounts_meant("from watchlist")}) m using (platform, handle) join creator_links l using (account_id)
 """
 
 
@@ -70,15 +77,21 @@ class Kept:
     lists: dict[str, list[str]]
 
 
-def creators_named(lake: Lake, handle: str) -> list[str]:
+def creators_named(lake: Lake, handle: str, told: Callable[[str], None] = lambda _: None) -> list[str]:
     """Ids of the creators with this handle or id; a merged one leads to the survivor.
 
-    Raises UsageError, with handles that come close, if there is none.
+    A handle that nobody has now means who had it last, which ``told`` hears. Raises UsageError, with handles that come
+    close, if there is none.
     """
     name = handle.strip().removeprefix("@").lower()
     if "\0" in name:  # DuckLake writes values into the SQL of its catalog, where NUL ends the text
         raise UsageError(f"there is no creator {handle[:60]!r}")
     found = [row["creator_id"] for row in lake.rows(_NAMED, (name, name, name, name))]
+    if not found:
+        renamed = lake.rows(_RENAMED, (list(SITES), name))
+        found = list(dict.fromkeys(row["creator_id"] for row in renamed))
+        for row in renamed:
+            told(f"{name} is now {row['handle'] or row['account_id']} on {row['platform']}")
     if not found:
         raise UsageError(f"there is no creator {handle!r}{history.close_to(lake, name)}")
     return found

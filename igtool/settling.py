@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from igtool.journal import Journal
+from igtool.known_handles import accounts_meant
 from igtool.lake import Lake
 from igtool.lists.columns import header_key
 from igtool.platforms import countries, values
@@ -167,8 +168,8 @@ def _move_words(lake: Lake) -> None:
 def _fill_countries(lake: Lake) -> None:
     """Accounts of a list whose country no answer tells have the one that stands in their row of the list."""
     rows = lake.rows(
-        "select a.account_id, w.list_name, w.row from accounts a join watchlist w on w.platform = a.platform "
-        "and w.handle in (a.handle, lower(a.platform_user_id)) "
+        f"select a.account_id, w.list_name, w.row from ({accounts_meant('from watchlist')}) m "
+        "join watchlist w using (platform, handle) join accounts a using (account_id) "
         "where a.country is null and w.row is not null order by a.account_id, w.watch_id"
     )
     told: dict[str, dict[str, str]] = {}

@@ -18,6 +18,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from igtool.errors import ConfigError
+from igtool.known_handles import accounts_meant
 from igtool.lake import Reader
 from igtool.settings.live import LiveSettings
 
@@ -136,12 +137,13 @@ def cadence_sql(tiers: Tiers) -> str:
 
 
 def tier_query(now: datetime, tiers: Tiers) -> str:
-    """SQL with one row per account; it holds nothing but names and numbers, so it can stand inside another query.
+    """SQL with one row per account that is looked at; only names and numbers, so it can stand inside another query.
 
     Columns: account_id, platform, handle, creator_id, tier, priority (the user's, else the tier's), newest_at (the
     newest item of any account of its creator), items_per_week (its own, NULL when no item is known), observed_at,
     cadence_h, due_at, overdue_h (negative: not due yet; NULL: never observed, so due). Items that claim to be
-    published after ``now`` are left out: one wrong date would keep an account active for ever.
+    published after ``now`` are left out: one wrong date would keep an account active for ever. What the user set for a
+    handle holds for the account that has it, or had it.
     """
     at_s = f"{_seconds(now)!r}::double"  # seconds, because arithmetic with intervals takes ten times as long
     priorities = " ".join(f"when '{tier}' then {PRIORITY[tier]}" for tier in TIERS)
@@ -157,6 +159,11 @@ def tier_query(now: datetime, tiers: Tiers) -> str:
             from accounts a left join posting p using (account_id) left join creator_links l using (account_id)
             where coalesce(a.is_profile, true)  -- whom a post only names is looked at when the user asks for it
                or (a.platform, a.handle) in (select (platform, handle) from watchlist)
+        ), overrides as (
+            select m.account_id, o.every_h, o.priority as own_priority, o.is_watched
+            from ({accounts_meant("from schedule_overrides")}) m
+            join schedule_overrides o using (platform, handle)
+            qualify row_number() over (partition by account_id order by is_former, o.set_at desc nulls last) = 1
         ), newest as (
             select creator_id, max(own_newest_s) as newest_s from known
             where creator_id is not null group by creator_id
@@ -165,9 +172,9 @@ def tier_query(now: datetime, tiers: Tiers) -> str:
                    case when {at_s} - last_s <= {tiers.active_days * 86_400!r}::double then 'active'
                         when {at_s} - last_s <= {tiers.semi_active_days * 86_400!r}::double then 'semi_active'
                         else 'long_tail' end as tier,
-                   o.every_h, o.priority as own_priority
-            from known k left join newest n using (creator_id)
-            left join schedule_overrides o on o.platform = k.platform and o.handle = k.handle
+                   o.every_h, o.own_priority
+            from known k left join newest n using (creator_id) left join overrides o using (account_id)
+            where o.is_watched is distinct from false
         ), paced as (
             select *, {cadence_sql(tiers)} as cadence_h from tiered
         )

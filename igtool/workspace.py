@@ -132,7 +132,7 @@ class Workspace:
         Raises UsageError, with handles that come close, when there is none.
         """
         with self.reader() as lake:
-            creators = (creators_named(lake, handle),)
+            creators = (creators_named(lake, handle, self.told),)
             named = "t.*, c.canonical_handle as handle from {} t left join creators c using (creator_id) "
             named += "where creator_id in (select unnest(?::varchar[])) order by "
             tags = lake.rows(f"select {named.format('creator_tags')} creator_id, category, tag", creators)
@@ -152,7 +152,7 @@ class Workspace:
             with self.reader() as lake:
                 return history.as_of(lake, handle, moment)
         with self.reader() as lake:
-            return [about(lake, creator_id) for creator_id in creators_named(lake, handle)]
+            return [about(lake, creator_id) for creator_id in creators_named(lake, handle, self.told)]
 
 
 def open_workspace(path: Path | str | None = None) -> Workspace:

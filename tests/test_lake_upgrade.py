@@ -80,6 +80,7 @@ def grow_older(folder: Path) -> None:
     with Lake(folder, writable=True) as lake:
         for view in VIEWS:
             lake.execute(f"drop view if exists {quote(view)}")
+        lake.execute("alter table schedule_overrides drop column is_watched")  # of version 12
         for name in (*_OLD_TABLES, *_NEW_TABLES):
             lake.execute(f"drop table {name}")
         for name, columns in _OLD_TABLES.items():

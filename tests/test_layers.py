@@ -23,7 +23,7 @@ ORDER = (
         "weights",
         "shards",
     ),
-    ("pooling", "views", "lake_sql", "genres", "engagement", "posting", "facts"),
+    ("pooling", "views", "lake_sql", "genres", "engagement", "posting", "facts", "known_handles"),
     (
         "arrow",
         "files",

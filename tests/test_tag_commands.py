@@ -70,6 +70,18 @@ def test_a_correction_is_there_at_once_and_in_the_history(call: Call) -> None:
     assert call("show", "ana", "--history").exit_code == 2
 
 
+def test_a_tag_that_is_withheld_is_said(call: Call) -> None:
+    """With consent alone, which lets nobody else say it; the creator's own word is shown."""
+    said = ("consent", "grant", "ana", "--category", "build", "--adult", "--evidence", "a form")
+    assert call(*said).exit_code == 0
+    result = call("tag", "correct", "ana", "build:athletic", "--json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["rows"], document["withheld"][0]["tag"]) == (0, [], "build:athletic")
+    assert "is written down and not shown" in result.stderr
+    own = json.loads(call("tag", "correct", "ana", "build:athletic", "--own", "--json").stdout)
+    assert ([row["tag"] for row in own["rows"]], own["withheld"]) == (["athletic"], [])
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

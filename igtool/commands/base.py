@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -146,4 +147,14 @@ def workspace_of(context: click.Context, **flags: Any) -> Workspace:
     from igtool.settings import load
     from igtool.workspace import Workspace
 
-    return Workspace(load(context.obj, **flags))
+    return Workspace(load(context.obj, **flags), say)
+
+
+def called(folder: Path) -> str:
+    """How to call igtool again for the workspace ``folder``.
+
+    After `make enrich` there is no igtool on the path, but .venv/bin/igtool.
+    """
+    program = sys.argv[0] if "/" in sys.argv[0] and not Path(sys.argv[0]).is_absolute() else "igtool"
+    is_here = folder.resolve() == Path.cwd()
+    return program if is_here else f"{program} --workspace {shlex.quote(str(folder))}"

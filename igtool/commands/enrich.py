@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from igtool.commands.asking import print_tally
+from igtool.commands.base import called
 from igtool.console import print_json, print_rows, say
 from igtool.errors import FinishedWithRejects, Interrupted, UsageError, first_of
 from igtool.workspace import Workspace
@@ -150,6 +149,7 @@ def _outlay(workspace: Workspace, chosen: CreatorList, options: EnrichOptions) -
     from igtool.asking.encoding import open_encoder
     from igtool.asking.opening import provider_name
     from igtool.enrich import wanted_handles
+    from igtool.known_handles import accounts_meant
     from igtool.outlay import outlay
 
     if provider_name(workspace.settings) is None:
@@ -161,11 +161,10 @@ def _outlay(workspace: Workspace, chosen: CreatorList, options: EnrichOptions) -
     except UsageError:
         return outlay(workspace.settings, None, encoder, further=len(wanted))
     with reader as lake:
-        names = [f"{platform}:{handle}" for platform, handle in wanted]
-        known = lake.value(
-            "select count(*) from accounts where platform || ':' || handle in (select unnest(?::varchar[]))", (names,)
-        )
-        return outlay(workspace.settings, lake, encoder, further=len(wanted) - min(known, len(wanted)))
+        asked = "select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle"
+        places = ([platform for platform, _ in wanted], [handle for _, handle in wanted])
+        known = lake.value(f"select count(*) from ({accounts_meant(asked)})", places)
+        return outlay(workspace.settings, lake, encoder, further=len(wanted) - known)
 
 
 def _asked(workspace: Workspace, chosen: CreatorList, options: EnrichOptions) -> dict[str, Any]:
@@ -219,16 +218,6 @@ def _print_summary(workspace: Workspace, summary: Summary, *, as_json: bool) -> 
     for file in files:
         say(f"wrote {file}")
     say(f"done in {summary.seconds:.1f} s; now try:")
-    called = _called(workspace.settings.workspace)
+    program = called(workspace.settings.workspace)
     for command, does in summary.commands:
-        say(f"  {command.replace('igtool', called, 1)}   # {does}")
-
-
-def _called(folder: Path) -> str:
-    """How to call igtool again for the workspace ``folder``.
-
-    After `make enrich` there is no igtool on the path, but .venv/bin/igtool.
-    """
-    program = sys.argv[0] if "/" in sys.argv[0] and not Path(sys.argv[0]).is_absolute() else "igtool"
-    is_here = folder.resolve() == Path.cwd()
-    return program if is_here else f"{program} --workspace {shlex.quote(str(folder))}"
+        say(f"  {command.replace('igtool', program, 1)}   # {does}")

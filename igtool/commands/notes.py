@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from igtool.commands.base import JSON, Command, Stop, command, main, workspace_of
+from igtool.commands.base import JSON, Command, command, main, workspace_of
 from igtool.commands.completion import complete_lists
+from igtool.commands.keeping import keep
 from igtool.console import print_json, print_rows, say
 
 if TYPE_CHECKING:
+    from igtool.journal.said import Change
     from igtool.lake import Lake
 
 HANDLES = click.argument("handles", nargs=-1, required=True, metavar="HANDLE…")
 
 
-@contextmanager
-def _writing(context: click.Context, what: str) -> Iterator[Lake]:
-    from igtool.session import open_session
-
-    stop = Stop()
-    with stop.listening(), open_session(workspace_of(context).settings, what, stop) as session:
-        yield session.lake
-
-
 def _named(lake: Lake, handles: Sequence[str]) -> list[str]:
     from igtool.notes import creators_named
 
-    return list(dict.fromkeys(one for handle in handles for one in creators_named(lake, handle)))
+    return list(dict.fromkeys(one for handle in handles for one in creators_named(lake, handle, say)))
 
 
 @main.group("list")
@@ -45,12 +37,18 @@ def list_group() -> None:
 @click.pass_context
 def list_add_command(context: click.Context, name: str, handles: tuple[str, ...]) -> None:
     """Put creators on a list; it is made if it is not there."""
-    from igtool.changes import store
-    from igtool.notes import on_list
+    from igtool.notes import mine, on_list
 
-    with _writing(context, "list add") as lake:
-        creators = _named(lake, handles)
-        new = store(lake, [on_list(name, creators, datetime.now(UTC))])
+    creators: list[str] = []
+    there: set[str] = set()
+
+    def changes(lake: Lake) -> list[Change]:
+        creators[:] = _named(lake, handles)
+        there.update(row["creator_id"] for row in mine(lake, "tenant_lists") if row["list_name"] == name.strip())
+        return [on_list(name, creators, datetime.now(UTC))]
+
+    keep(context, "list add", changes)
+    new = len(set(creators) - there)
     say(f"{new} added to {name}" + (f", {len(creators) - new} were on it" if len(creators) > new else ""))
 
 
@@ -60,13 +58,17 @@ def list_add_command(context: click.Context, name: str, handles: tuple[str, ...]
 @click.pass_context
 def list_remove_command(context: click.Context, name: str, handles: tuple[str, ...]) -> None:
     """Take creators off a list."""
-    from igtool.changes import store
     from igtool.notes import mine, off_list, with_former
 
-    with _writing(context, "list remove") as lake:
-        creators = _named(lake, handles)
-        there = {row["creator_id"] for row in mine(lake, "tenant_lists") if row["list_name"] == name}
-        store(lake, [off_list(name, with_former(lake, creators))])
+    creators: list[str] = []
+    there: set[str] = set()
+
+    def changes(lake: Lake) -> list[Change]:
+        creators[:] = _named(lake, handles)
+        there.update(row["creator_id"] for row in mine(lake, "tenant_lists") if row["list_name"] == name)
+        return [off_list(name, with_former(lake, creators))]
+
+    keep(context, "list remove", changes)
     gone = len(there.intersection(creators))
     say(f"{gone} taken off {name}" + (f", {len(creators) - gone} were not put on it" if len(creators) > gone else ""))
 
@@ -105,11 +107,9 @@ def list_show_command(context: click.Context, name: str | None, as_json: bool) -
 @click.pass_context
 def note_command(context: click.Context, handle: str, text: str) -> None:
     """Note something about a creator; `igtool search --note WORD` finds it."""
-    from igtool.changes import store
     from igtool.notes import noting
 
-    with _writing(context, "note") as lake:
-        store(lake, [noting(_named(lake, [handle]), text, datetime.now(UTC))])
+    keep(context, "note", lambda lake: [noting(_named(lake, [handle]), text, datetime.now(UTC))])
 
 
 @command("hide")
@@ -118,11 +118,9 @@ def note_command(context: click.Context, handle: str, text: str) -> None:
 @click.pass_context
 def hide_command(context: click.Context, handles: tuple[str, ...], reason: str | None) -> None:
     """Let creators appear in no search until `igtool unhide`."""
-    from igtool.changes import store
     from igtool.notes import hiding
 
-    with _writing(context, "hide") as lake:
-        store(lake, [hiding(_named(lake, handles), reason, datetime.now(UTC))])
+    keep(context, "hide", lambda lake: [hiding(_named(lake, handles), reason, datetime.now(UTC))])
 
 
 @command("unhide")
@@ -130,8 +128,6 @@ def hide_command(context: click.Context, handles: tuple[str, ...], reason: str |
 @click.pass_context
 def unhide_command(context: click.Context, handles: tuple[str, ...]) -> None:
     """Let hidden creators appear in searches again."""
-    from igtool.changes import store
     from igtool.notes import showing, with_former
 
-    with _writing(context, "unhide") as lake:
-        store(lake, [showing(with_former(lake, _named(lake, handles)))])
+    keep(context, "unhide", lambda lake: [showing(with_former(lake, _named(lake, handles)))])

@@ -109,23 +109,23 @@ def set_overrides(
     chosen = [row for row in read_creators(list(handles), None, platform).rows if row.reason is None]
     now = datetime.now(UTC)
     with open_session(workspace.settings, "schedule set", lambda: False) as session, session.lake.transaction():
+        alone = session.lake.rows("select platform, handle from schedule_overrides where not is_watched")
         for row in chosen:
             session.lake.execute(
                 "delete from schedule_overrides where platform = ? and handle = ?",
                 (row.platform, str(row.handle).lower()),
             )
-        if every_s is not None or priority is not None:
-            session.lake.merge(
-                "schedule_overrides",
-                [
-                    {
-                        "platform": row.platform,
-                        "handle": str(row.handle).lower(),
-                        "priority": priority,
-                        "every_h": None if every_s is None else every_s / 3_600,
-                        "set_at": now,
-                    }
-                    for row in chosen
-                ],
-            )
+        rows = [
+            {
+                "platform": row.platform,
+                "handle": str(row.handle).lower(),
+                "priority": priority,
+                "every_h": None if every_s is None else every_s / 3_600,
+                "is_watched": False if {"platform": row.platform, "handle": str(row.handle).lower()} in alone else None,
+                "set_at": now,
+            }
+            for row in chosen
+        ]
+        is_set = every_s is not None or priority is not None
+        session.lake.merge("schedule_overrides", [row for row in rows if is_set or row["is_watched"] is False])
     return len(chosen)

@@ -66,7 +66,6 @@ def search_command(
     given["tags"] = given.pop("tag")
     filters = make_filters(**{name: value for name, value in given.items() if value is not False})
     workspace = workspace_of(context)
-    workspace.told = say
     alike = workspace.searcher.alike(image) if image is not None else None
     result = workspace.searcher.search(Query(" ".join(query), filters, alike=alike, **asked))
     document = result.document(explain=explain)

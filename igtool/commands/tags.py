@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 _SHOWN = ("handle", "tag", "confidence", "approved by", "pictures", "made by", "why")
 _CHANGED = ("handle", "changed", "tag", "before", "after", "why")
+_WITHHELD = (
+    "a tag that needs consent is there only where a picture shows it too, or where it is the creator's own word "
+    "(--own); see docs/ethics.md"
+)
+_OUTDONE = "another word, of the creator or a later one, goes before it"
 BY = click.option("--by", "reviewer", metavar="NAME", help="Who says so [local].")
 
 
@@ -37,15 +42,39 @@ def tag_show_command(context: click.Context, handle: str, history: bool, as_json
     show_tags(workspace_of(context), handle, history=history, as_json=as_json, command="tag show")
 
 
-def show_tags(workspace: Workspace, handle: str, *, history: bool, as_json: bool, command: str) -> None:
-    """Print the tags of a creator, and with ``history`` what changed in them."""
+def show_tags(
+    workspace: Workspace, handle: str, *, history: bool, as_json: bool, command: str, words: Sequence[Word] = ()
+) -> None:
+    """Print the tags of a creator, and with ``history`` what changed in them; ``words`` were just said of them."""
     tags, changed = workspace.tags(handle)
+    withheld = _withheld(workspace, words, tags)
+    for one in withheld:
+        say(f"{one['tag']} is written down and not shown: {one['why']}")
     if as_json:
-        print_json({"command": command, "rows": tags, **({"history": changed} if history else {})})
+        more = {"history": changed} if history else {"withheld": withheld} if words else {}
+        print_json({"command": command, "rows": tags, **more})
         return
     print_rows([_tag(row) for row in tags], _SHOWN, title=f"tags of {handle}")
     if history:
         print_rows([_change(row) for row in changed], _CHANGED, title="\nwhat changed")
+
+
+def _withheld(workspace: Workspace, words: Sequence[Word], tags: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    """The tags that ``words`` say are right and that are not among ``tags``, each with the reason."""
+    from igtool.vocabulary import tags as vocabularies
+    from igtool.vocabulary.categories import slug_of
+
+    shown = {(row["category"], row["tag"]) for row in tags}
+    vocabulary = vocabularies.load(workspace.settings.workspace) if words else None
+    found = []
+    for word in words:
+        category = vocabulary.category(word.category) if vocabulary is not None else None
+        if category is None or word.tag is None or word.answer != "approve":
+            continue
+        key = (category.slug, slug_of(word.tag))
+        if key not in shown:
+            found.append({"tag": ":".join(key), "why": _WITHHELD if category.needs_consent else _OUTDONE})
+    return found
 
 
 def _tag(row: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +130,7 @@ def tag_correct_command(
         told = {"reviewer": said["reviewer"] or NOBODY, "is_own": said["own"]}
         words.append(Word(creators[0], category, tag, "flag" if said["wrong"] else "approve", **told))
     record(workspace, words, "tag correct")
-    show_tags(workspace, handle, history=False, as_json=as_json, command="tag correct")
+    show_tags(workspace, handle, history=False, as_json=as_json, command="tag correct", words=words)
 
 
 @tag_group.command("import", cls=Command)

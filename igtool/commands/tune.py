@@ -29,7 +29,6 @@ def tune_command(context: click.Context, judgements: Path, write: bool, as_json:
     from igtool.tuning import tune_weights, write_weights
 
     workspace = workspace_of(context)
-    workspace.told = say
     found = tune_weights(workspace.searcher, judgements)
     path = write_weights(workspace.settings, found.weights) if write else None
     if as_json:

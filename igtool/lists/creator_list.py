@@ -21,6 +21,9 @@ from igtool.text import spreadsheet_safe
 MAX_BYTES = 2**30
 """The largest list that is read: it is held in memory several times over."""
 
+COMMAND_LINE = "command line"
+"""The name of a list of handles that were typed."""
+
 FORGOTTEN = "forgotten"
 """The reason of a row about somebody who was forgotten, and all that is written of it."""
 
@@ -164,7 +167,7 @@ def from_handles(handles: Sequence[str], *, platform: str | None = None) -> Crea
                 f"{text[:60]!r} cannot be a handle: give @name or a profile address, for example "
                 "https://www.instagram.com/name"
             )
-    return CreatorList("command line", None, tuple(reader.rows), ("handle",), "handle", reader.odd)
+    return CreatorList(COMMAND_LINE, None, tuple(reader.rows), ("handle",), "handle", reader.odd)
 
 
 def without_forgotten(creators: CreatorList, is_forgotten: Callable[[str, str], bool]) -> CreatorList:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from igtool.fetching.plan import Handle
 from igtool.journal.queue import DEAD, FAILED, NOT_FOUND, Queue
+from igtool.known_handles import accounts_meant
 from igtool.lake import Reader
 from igtool.platforms.live import PROFILE
 from igtool.tiers import PRIORITY, Tiers, due_accounts, tier_query
@@ -75,11 +76,11 @@ def _asked_as(platform: str, handle: str | None, account_id: str) -> str | None:
 
 
 def _never_seen(lake: Reader, limit: int, platforms: Sequence[str], left: frozenset[Handle]) -> list[Due]:
-    """Watched accounts of which nothing is stored, in the order of their lists, without those that are ``left``."""
+    """Listed accounts of which nothing is stored, in the order of their lists, without those that are ``left``."""
     rows = lake.arrow(
         "select w.platform, w.handle from (select platform, handle, min((list_name, line)) as place "
-        "from watchlist group by all) w anti join accounts a on a.platform = w.platform "
-        "and (a.handle = lower(w.handle) or a.platform_user_id = w.handle) "
+        f"from watchlist group by all) w anti join ({accounts_meant('from watchlist')}) m using (platform, handle) "
+        "anti join schedule_overrides o on o.platform = w.platform and o.handle = lower(w.handle) and not o.is_watched "
         "anti join (select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle) l "
         "on l.platform = w.platform and l.handle = w.handle "
         "where list_contains(?::varchar[], w.platform) order by place, w.handle limit ?",

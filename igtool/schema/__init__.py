@@ -12,7 +12,7 @@ from igtool.schema.table import Column, Table
 
 __all__ = ["EXPORTED", "PROVENANCE", "SCHEMA_VERSION", "TABLES", "TOLD_WITH", "Column", "Table", "written"]
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 
 _TABLES = (
     *platforms.TABLES,

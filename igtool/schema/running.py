@@ -27,6 +27,7 @@ TABLES = (
         handle VARCHAR -- lower case, without @
         priority BIGINT -- a higher one goes first; tiers have 30, 20 and 10; NULL leaves the tier's
         every_h DOUBLE -- hours between two looks; NULL leaves the cadence
+        is_watched BOOLEAN -- false: it is not looked at, until `igtool watch add`; NULL: it is
         set_at TIMESTAMPTZ -- when the user said so
         """,
     ),

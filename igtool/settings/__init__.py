@@ -135,12 +135,17 @@ class Settings(
         return self.workspace / "cache"
 
 
+def folder_of(workspace: Path | None = None) -> Path:
+    """The folder of ``workspace``; of None that of ``IGTOOL_WORKSPACE``, else the current one."""
+    return (workspace or Path(os.environ.get("IGTOOL_WORKSPACE", "."))).expanduser()
+
+
 def load(workspace: Path | None = None, **flags: Any) -> Settings:
-    """The settings of ``workspace`` (default: ``IGTOOL_WORKSPACE``, else the current folder).
+    """The settings of ``workspace`` (see `folder_of`).
 
     A flag that is None counts as not given. Raises ConfigError naming each setting that does not fit.
     """
-    folder = (workspace or Path(os.environ.get("IGTOOL_WORKSPACE", "."))).expanduser()
+    folder = folder_of(workspace)
     given = {name: value for name, value in flags.items() if value is not None}
 
     class Here(Settings):

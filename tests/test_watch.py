@@ -1,0 +1,146 @@
+"""``igtool watch``, and which account a handle means when accounts are renamed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import NOW
+
+from igtool.cli import main
+from igtool.errors import UsageError
+from igtool.lake import Lake
+from igtool.notes import creators_named, kept
+from igtool.schedule.plan import due_now
+from igtool.tiers import Tiers
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def folder(empty_lake: Path, tmp_path: Path) -> Path:
+    """A workspace with Anna, who was anna.old, and Bea, both on a list that is a file, and Cleo, who is on none."""
+    shutil.copytree(empty_lake, tmp_path / "data")
+    with Lake(tmp_path / "data", writable=True) as lake:
+        people(lake)
+    return tmp_path
+
+
+@pytest.fixture
+def call(folder: Path) -> Call:
+    """Runs igtool in this process."""
+    return lambda *words: CliRunner().invoke(main, ["--workspace", str(folder), *words])
+
+
+def people(lake: Lake) -> None:
+    """Three accounts, each of a creator."""
+    seen = {"platform": "instagram", "observed_at": NOW, "answer_id": "x", "is_profile": True}
+    handles = {"1": ("anna.old", "anna"), "2": ("bea",), "3": ("cleo",)}
+    states = [(n, handle) for n, names in handles.items() for handle in names]
+    with lake.transaction():
+        lake.append(
+            "account_states",
+            [seen | {"account_id": f"instagram:{n}", "handle": h, "answer_id": f"x{h}"} for n, h in states],
+        )
+        lake.append(
+            "accounts", [seen | {"account_id": f"instagram:{n}", "handle": one[-1]} for n, one in handles.items()]
+        )
+        lake.append("creators", [{"creator_id": f"c{n}", "canonical_handle": one[-1]} for n, one in handles.items()])
+        lake.append("creator_links", [{"account_id": f"instagram:{n}", "creator_id": f"c{n}"} for n in handles])
+        listed = {"list_name": "my.csv", "platform": "instagram", "row": "{}"}
+        for line, handle in enumerate(["anna.old", "bea"], start=2):
+            row = listed | {"watch_id": f"my.csv:instagram:{handle}", "handle": handle, "line": line}
+            lake.append("watchlist", [row])
+
+
+def looked_at(folder: Path) -> list[str]:
+    """The handles that the schedule would ask for, in a year."""
+    with Lake(folder / "data", writable=False) as lake:
+        later = NOW.replace(year=NOW.year + 1)
+        due = due_now(lake, later, Tiers(), limit=None, backfill=10, platforms=("instagram", "youtube"))
+    return sorted(one.handle for one in due)
+
+
+def rows(result: Result) -> dict[str, Any]:
+    """Rows of `watch list`, by handle."""
+    assert result.exit_code == 0, result.output
+    return {row["handle"]: row for row in json.loads(result.stdout)["rows"]}
+
+
+def test_who_is_removed_is_not_looked_at_until_added_again(call: Call, folder: Path) -> None:
+    """By a former handle too; a list that is a file stays, and neither setting nor clearing a cadence brings them back."""
+    assert looked_at(folder) == ["anna", "bea", "cleo"]
+    assert call("watch", "add", "@new.one", "cleo").exit_code == 0
+    assert call("schedule", "set", "bea", "--every", "6h").exit_code == 0
+    result = call("watch", "remove", "anna.old", "bea", "cleo")
+    assert "still on my.csv" in result.stderr
+    assert "off watched" in result.stderr
+    assert looked_at(folder) == ["new.one"]
+    found = rows(call("watch", "list", "--json"))
+    assert {handle: (row["lists"], row["is_watched"], row["handle_now"]) for handle, row in found.items()} == {
+        "anna.old": (["my.csv"], False, "anna"),
+        "bea": (["my.csv"], False, "bea"),
+        "cleo": ([], False, "cleo"),
+        "new.one": (["watched"], True, None),
+    }
+    assert call("schedule", "set", "bea", "cleo", "--clear").exit_code == 0
+    assert looked_at(folder) == ["new.one"]
+    assert "1 added to watched" in call("watch", "add", "anna").stderr
+    assert "0 added to watched, 1 were on it" in call("watch", "add", "anna").stderr
+    assert "1 added to mine" in call("watch", "add", "bea", "--list", "mine").stderr
+    assert looked_at(folder) == ["anna", "bea", "new.one"]
+    assert sorted(rows(call("watch", "list", "--list", "mine", "--json"))) == ["bea"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("add", "x", "--list", "my.csv"), "what `igtool enrich` was given last"),
+        (("add", "x", "--list", "command line"), "what `igtool enrich` was given last"),
+        (("add", "not a handle"), "cannot be a handle"),
+        (("list", "--list", "none"), "there are: my.csv"),
+    ],
+)
+def test_what_cannot_be_watched_ends_with_2_and_says_why(call: Call, words: tuple[str, ...], says: str) -> None:
+    """And nothing is written."""
+    result = call("watch", *words)
+    assert result.exit_code == 2
+    assert says in " ".join(result.stderr.split())
+
+
+def test_what_is_typed_while_a_run_writes_counts_afterwards(call: Call, folder: Path) -> None:
+    """It waits in the journal, is told so, and the next command that writes makes it."""
+    with Lake(folder / "data", writable=True):
+        for words in (("watch", "remove", "bea"), ("note", "anna", "soon"), ("hide", "cleo")):
+            result = call(*words)
+            assert (result.exit_code, "another process is writing" in result.stderr) == (0, True), result.output
+    assert looked_at(folder) == ["anna", "bea", "cleo"]
+    assert call("watch", "add", "new.one").exit_code == 0
+    assert looked_at(folder) == ["anna", "cleo", "new.one"]
+    with Lake(folder / "data", writable=False) as lake:
+        assert kept(lake).hidden == ["c3"]
+        assert lake.value("select note from tenant_notes where creator_id = 'c1'") == "soon"
+
+
+def test_a_former_handle_leads_to_who_had_it(folder: Path, call: Call) -> None:
+    """In commands, which say so, and in lists; who has the handle now goes before who had it."""
+    told: list[str] = []
+    with Lake(folder / "data", writable=True) as lake:
+        assert creators_named(lake, "@Anna.Old", told.append) == ["c1"]
+        assert told == ["anna.old is now anna on instagram"]
+        assert kept(lake).lists == {"my.csv": ["c1", "c2"]}
+        with pytest.raises(UsageError, match="close are"):
+            creators_named(lake, "anna.older")
+    shown = call("show", "anna.old", "--json")
+    assert json.loads(shown.stdout)["rows"][0]["creator_id"] == "c1"
+    assert shown.stderr.strip() == "anna.old is now anna on instagram"
+    with Lake(folder / "data", writable=True) as lake, lake.transaction():
+        lake.execute("update accounts set handle = 'anna.old' where account_id = 'instagram:3'")
+    assert json.loads(call("show", "anna.old", "--json").stdout)["rows"][0]["creator_id"] == "c3"
+    with Lake(folder / "data", writable=False) as lake:
+        assert kept(lake).lists == {"my.csv": ["c2", "c3"]}
