@@ -160,7 +160,8 @@ def tier_query(now: datetime, tiers: Tiers) -> str:
             where coalesce(a.is_profile, true)  -- whom a post only names is looked at when the user asks for it
                or (a.platform, a.handle) in (select (platform, handle) from watchlist)
         ), overrides as (
-            select m.account_id, o.every_h, o.priority as own_priority, o.is_watched
+            select m.account_id, o.every_h, o.priority as own_priority,
+                   coalesce(bool_or(not o.is_watched) over (partition by m.account_id), false) as is_left_alone
             from ({accounts_meant("from schedule_overrides")}) m
             join schedule_overrides o using (platform, handle)
             qualify row_number() over (partition by account_id order by is_former, o.set_at desc nulls last) = 1
@@ -174,7 +175,7 @@ def tier_query(now: datetime, tiers: Tiers) -> str:
                         else 'long_tail' end as tier,
                    o.every_h, o.own_priority
             from known k left join newest n using (creator_id) left join overrides o using (account_id)
-            where o.is_watched is distinct from false
+            where o.is_left_alone is not true
         ), paced as (
             select *, {cadence_sql(tiers)} as cadence_h from tiered
         )

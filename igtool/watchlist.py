@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from igtool.errors import UsageError
@@ -76,8 +76,7 @@ def watching(lake: Lake, creators: CreatorList, name: str, now: datetime) -> tup
     for row in creators.rows:
         if has(row.platform, row.handle):
             raise UsageError(f"{row.handle} was forgotten on request (`igtool forget`); nothing was added")
-    named = CreatorList(name, None, creators.rows, creators.columns, creators.handle_column, creators.oddities)
-    rows, known = _rows(named), _stored(lake, name)
+    rows, known = _rows(replace(creators, name=name)), _stored(lake, name)
     new = [row for watch_id, row in rows.items() if watch_id not in known]
     back: list[Row] = []
     gone: list[Row] = []
@@ -91,13 +90,17 @@ def watching(lake: Lake, creators: CreatorList, name: str, now: datetime) -> tup
 def unwatching(lake: Lake, creators: CreatorList, now: datetime) -> tuple[list[Unwatched], list[Change]]:
     """What becomes of each account of ``creators``, and what makes the schedule leave them alone.
 
-    A cadence and a priority that were set stay, for when the account is watched again.
+    A cadence and a priority that were set stay, for when the account is watched again. Raises UsageError for a handle
+    that is on no list and means no account.
     """
     listed = _same(lake, "watchlist", creators)
     found, overrides = [], []
     set_before = {(row["platform"], row["handle"]): row for row in lake.rows("from schedule_overrides")}
+    stored = {(row["platform"], row["handle"]) for row in lake.rows(accounts_meant(_GIVEN), _given(creators))}
     for platform, handle in dict.fromkeys((str(row.platform), str(row.handle)) for row in creators.rows):
         own = [row for row in listed if (row["platform"], row["given"]) == (platform, handle)]
+        if not own and (platform, handle) not in stored:
+            raise UsageError(f"nobody is watched or stored as {handle} on {platform}: see `igtool watch list`")
         off, still_on = (
             {row["list_name"] for row in own if (row["line"] is None) is is_own} for is_own in (True, False)
         )
@@ -124,8 +127,12 @@ def watched(lake: Lake, name: str | None = None) -> list[Row]:
 
 def _same(lake: Lake, table: str, creators: CreatorList) -> list[Row]:
     """The rows of ``table`` about accounts of ``creators``, however they name them; ``given`` is how these do."""
-    given = ([row.platform for row in creators.rows], [row.handle for row in creators.rows])
-    return lake.rows(_SAME.format(table=table), given)
+    return lake.rows(_SAME.format(table=table), _given(creators))
+
+
+def _given(creators: CreatorList) -> tuple[list[str | None], list[str | None]]:
+    """Platforms and handles, for `_GIVEN`."""
+    return [row.platform for row in creators.rows], [row.handle for row in creators.rows]
 
 
 def store_list(session: Session, creators: CreatorList) -> None:

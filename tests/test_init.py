@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from igtool.cli import main
@@ -22,8 +23,10 @@ def uncommented(path: Path) -> int:
     return count
 
 
-def test_every_line_counts_once_its_mark_is_taken_away(tmp_path: Path) -> None:
-    """As made nothing is set; with all lines in use each setting has the value of its line, the default if it says so."""
+def test_every_line_counts_once_its_mark_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As made nothing is set; with all lines in use every setting is, to its default where the line says so."""
+    for name in [one for setting in (*EXAMPLES, *KEYS) for one in environment_names(setting)]:
+        monkeypatch.delenv(name, raising=False)
     result = CliRunner().invoke(main, ["init", str(tmp_path / "new")])
     assert result.exit_code == 0, result.output
     folder = tmp_path / "new"

@@ -73,7 +73,7 @@ def rows(result: Result) -> dict[str, Any]:
 
 
 def test_who_is_removed_is_not_looked_at_until_added_again(call: Call, folder: Path) -> None:
-    """By a former handle too; a list that is a file stays, and neither setting nor clearing a cadence brings them back."""
+    """By a former handle too; a list that is a file stays, and a cadence that is set or cleared brings nobody back."""
     assert looked_at(folder) == ["anna", "bea", "cleo"]
     assert call("watch", "add", "@new.one", "cleo").exit_code == 0
     assert call("schedule", "set", "bea", "--every", "6h").exit_code == 0
@@ -89,6 +89,7 @@ def test_who_is_removed_is_not_looked_at_until_added_again(call: Call, folder: P
         "new.one": (["watched"], True, None),
     }
     assert call("schedule", "set", "bea", "cleo", "--clear").exit_code == 0
+    assert call("schedule", "set", "anna", "--every", "6h").exit_code == 0
     assert looked_at(folder) == ["new.one"]
     assert "1 added to watched" in call("watch", "add", "anna").stderr
     assert "0 added to watched, 1 were on it" in call("watch", "add", "anna").stderr
@@ -104,6 +105,7 @@ def test_who_is_removed_is_not_looked_at_until_added_again(call: Call, folder: P
         (("add", "x", "--list", "command line"), "what `igtool enrich` was given last"),
         (("add", "not a handle"), "cannot be a handle"),
         (("list", "--list", "none"), "there are: my.csv"),
+        (("remove", "bea", "--platform", "youtube"), "nobody is watched or stored as bea on youtube"),
     ],
 )
 def test_what_cannot_be_watched_ends_with_2_and_says_why(call: Call, words: tuple[str, ...], says: str) -> None:
