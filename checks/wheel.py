@@ -50,7 +50,7 @@ from pathlib import Path
 from igtool import models
 assert "nanodet" in models.known(Path("nowhere")), "the models that come with igtool are not there"
 """
-_NEED_EXTRAS = ("igtool.serve.stdio", "igtool.tower_export.", "igtool.vision.video_process")
+_NEED_EXTRAS = ("igtool.cluster.actors", "igtool.serve.stdio", "igtool.tower_export.", "igtool.vision.video_process")
 """Modules that only the commands of an extra import, and that miss its packages at once."""
 
 
