@@ -87,6 +87,7 @@ def test_renewed_again_and_again(tmp_path: Path) -> None:
     assert json.dumps(answers(Index(tmp_path / "renewed"))) == json.dumps(answers(Index(tmp_path / "clean")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "step",
     ["_copy", "_renew_columns", "_add_texts", "_renew_vectors", "add_vectors", "_files", "_put_in_place", "replaced"],

@@ -23,6 +23,8 @@ from igtool.stages.base import Context, Output, Stage
 from igtool.stages.normalize import Normalize
 from igtool.workers import HEAD, Workers
 
+pytestmark = pytest.mark.slow  # each starts processes
+
 PAYLOADS = Path(__file__).parent / "payloads"
 
 Run = Callable[..., None]
@@ -86,7 +88,6 @@ def made(lake: Lake) -> dict[str, str]:
     return {row["creator_id"]: row["name"] for row in lake.rows("select creator_id, name from creators order by 1")}
 
 
-@pytest.mark.slow
 def test_any_number_of_processes_gives_the_same_tables(tmp_path: Path, run: Run) -> None:
     """Real payloads, some broken, give equal tables, rejects and stage_rows here and in others, however cut."""
     bodies = [path.read_text() for path in sorted(PAYLOADS.rglob("*.json")) if not path.name.endswith(".rows.json")]
@@ -250,7 +251,6 @@ def test_modules_in_the_current_folder_are_not_taken_for_ours(
     assert not (tmp_path / "was_run").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path, run: Run, processes: int) -> None:
     """A run that is stopped after each commit and started again ends with the same tables, losing no commit."""
