@@ -44,6 +44,10 @@ class Attempt:
     def broke(self, count: int = 1) -> None:
         """A fault was injected: what is stored now must never be asked for again."""
         self.tally.injected += count
+        self.died(count)
+
+    def died(self, count: int = 1) -> None:
+        """A process ended in the midst: what was under way then may be asked again, what is stored may not."""
         self._breaks += count
         if self.stage.scene.asks_model:
             self._count_paid_twice()

@@ -96,6 +96,7 @@ def torn_writes(stage: Stage, tally: Tally, wanted: int, chance: random.Random) 
             attempt.broke()
         else:
             tally.missed += 1
+            attempt.died(ended.code == -signal.SIGKILL)
         attempt.finish(repairs=True)
 
 
