@@ -72,7 +72,7 @@ audit: .venv/ready-dev
 
 # All figures of this machine: build/bench/results.jsonl and a page beside it. ARGS="--against FILE" compares with an
 # earlier file, "--peers PYTHON" names an interpreter with others, "--only NAME" picks: benchmarks/README.md. Hours, and
-# 20 GB of disk; the short form three minutes on two quiet cores.
+# 20 GB of disk; the short form some minutes.
 bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.suite $(ARGS)
 

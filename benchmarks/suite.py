@@ -162,7 +162,7 @@ def run_all(entries: Sequence[Entry], options: Options) -> list[Measurement | Sk
 def main() -> int:
     """Run, compare, write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="the short forms: three minutes on two quiet cores")
+    parser.add_argument("--quick", action="store_true", help="the short forms: some minutes on two cores")
     parser.add_argument("--only", nargs="*", help="names of entries", choices=[entry.name for entry in ENTRIES])
     parser.add_argument("--against", type=Path, help="an earlier results file")
     parser.add_argument("--peers", help="interpreter with packages that igtool is compared with")

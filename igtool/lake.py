@@ -253,9 +253,8 @@ class Lake(LakeFiles):
         try:
             return self._connection.execute(query, list(parameters)).to_arrow_table()
         except duckdb.Error as error:
-            if str(self.folder) in str(error) or self.store.url in str(
-                error
-            ):  # one of our own files, not one that the query names
+            # One of our own files, not one that the query names.
+            if any(place in str(error) for place in (str(self.folder), self.store.url)):
                 with translated(self.folder):
                     raise
             raise UsageError(f"the query does not run: {error}") from error
