@@ -21,6 +21,8 @@ from igtool.lake_tables import LakeTables
 FILES_LOCK = "files.lock"
 """Held, shared, by who needs files that may be deleted any time; deleting takes it alone."""
 SNAPSHOT_DAYS = 30
+_FOR_EVER = "9999-12-31"
+"""Later than any snapshot, also than those that a clock which was ahead dated."""
 _CLEANUP_MARGIN_DAYS = 1
 _UPKEEP_COMMITS = 32
 _PATIENCE_S = 600.0
@@ -134,7 +136,7 @@ class LakeFiles(LakeTables):
         self._call("ducklake_flush_inlined_data('lake')")
         for name in sorted({Path(file).parts[1] for file in self.live_files()}.intersection(tables)):
             self._call(f"ducklake_rewrite_data_files('lake', {literal(name)}, delete_threshold => 0)")
-        self.execute("call ducklake_expire_snapshots('lake', older_than => now())")
+        self.execute(f"call ducklake_expire_snapshots('lake', older_than => timestamptz '{_FOR_EVER}')")
         self.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
         self.store.remove(self.orphans(), self)
         self._settle_others(known)

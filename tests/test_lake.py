@@ -19,7 +19,7 @@ from igtool.integrity.catalog import files_of
 from igtool.integrity.files import check_files
 from igtool.journal import Journal
 from igtool.lake import Lake
-from igtool.lake_sql import quote
+from igtool.lake_sql import META, quote
 from igtool.places import LakePlace
 from igtool.views import VIEWS
 
@@ -231,3 +231,14 @@ def test_every_file_of_upkeep_has_its_checksum(lake: Lake, journal: Journal) -> 
         lake.delete("accounts", "account_id", ["instagram:1"])
     lake.purge(["accounts", "account_states"])
     assert set(lake.live_files()) <= set(journal.lake_files(lake.lake_id))
+
+
+def test_a_purge_drops_also_what_a_clock_that_was_ahead_dated(lake: Lake) -> None:
+    """A clock set right again would else keep a forgotten person for as long as it was ahead."""
+    with lake.transaction():
+        lake.merge("accounts", [account(1)])
+    lake.execute(f"update {META}.ducklake_snapshot set snapshot_time = now() + interval 1 year")
+    with lake.transaction():
+        lake.delete("accounts", "account_id", ["instagram:1"])
+    lake.purge(["accounts"])
+    assert lake.value(f"select count(*) from {META}.ducklake_snapshot") == 1

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,7 @@ def serve(workspace: str, count: int) -> int:
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    threading.Thread(target=_client, args=(Path(workspace), port, count), daemon=True).start()
+    threading.Thread(target=_client_that_stops, args=(Path(workspace), port, count), daemon=True).start()
     from igtool.cli import main
 
     try:
@@ -142,8 +142,21 @@ def serve(workspace: str, count: int) -> int:
     return conversations(workspace, 0)
 
 
+def _client_that_stops(workspace: Path, port: int, count: int) -> None:
+    """Be a client, and stop the server at the end, which also comes where this process cannot use a file."""
+    from igtool.errors import IgtoolError
+
+    try:
+        _client(workspace, port, count)
+    except (IgtoolError, OSError) as error:
+        with suppress(OSError):
+            print(f"the client ended: {error}", flush=True)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _client(workspace: Path, port: int, count: int) -> None:
-    """Send, until each is accepted; then stop the server."""
+    """Send, until each is accepted, and wait until all are read."""
     from benchmarks.loading import ACCEPTED, Connection, request_bytes
     from igtool.conversations.reception import Reception
     from igtool.settings import load
@@ -168,4 +181,3 @@ def _client(workspace: Path, port: int, count: int) -> None:
         reception = stack.enter_context(Reception(load(workspace)))
         while _is_left(reception.counts(), ("waiting", "unsure")) and time.monotonic() < until:
             time.sleep(0.02)
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import signal
@@ -96,6 +97,7 @@ def main(context: click.Context, workspace: Path | None) -> None:
     context.call_on_close(lambda: os.umask(before))
     context.obj = workspace
     sys.excepthook = partial(report_bug, workspace=workspace)
+    logging.raiseExceptions = False  # a line of a log that cannot be written is no news for its reader
 
 
 @contextmanager
