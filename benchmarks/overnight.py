@@ -19,7 +19,10 @@ SPECIAL = {1: "private", 2: "missing", 3: "gone", 4: "html", 5: "empty", 6: "pin
 
 @dataclass(frozen=True)
 class Night:
-    """What is asked where: ``pages`` of posts (0: profiles only), a clock ``factor`` times as fast since ``epoch``."""
+    """What is asked where: ``pages`` of posts (0: profiles only), a clock ``factor`` times as fast since ``epoch``.
+
+    ``only_new``: what is known is not asked for again, however old it is.
+    """
 
     workspace: Path
     url: str
@@ -28,6 +31,7 @@ class Night:
     factor: float
     epoch: float
     batch_size: int | None
+    only_new: bool = False
 
 
 def handles(count: int) -> list[str]:
@@ -62,7 +66,7 @@ def fetch(night: Night) -> dict[str, Any]:
     clock = ScaledClock(night.factor, night.epoch)
     stop = Stop()
     with stop.listening(), open_session(settings, "fetch", stop) as session:
-        options = FetchOptions(("instagram_web",))
+        options = FetchOptions(("instagram_web",), only_new=night.only_new)
         fetcher = Fetcher(session, sources_of(settings, options.sources), options, clock)
         started = _now()
         report = fetcher.run(("instagram", handle) for handle in handles(night.handles))

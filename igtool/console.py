@@ -8,7 +8,7 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -95,8 +95,12 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None 
 
 
 def say(message: str) -> None:
-    """A message for the person, on stderr, with nothing that a terminal would obey."""
-    sys.stderr.write(harmless(message).encode("utf-8", "replace").decode() + "\n")
+    """A message for the person, on stderr, with nothing that a terminal would obey.
+
+    Where it cannot be written the exit code alone tells, and work goes on.
+    """
+    with suppress(OSError):
+        sys.stderr.write(harmless(message).encode("utf-8", "replace").decode() + "\n")
 
 
 class _OneLine(logging.Formatter):

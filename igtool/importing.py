@@ -14,7 +14,7 @@ from igtool.forgotten.tombstones import REASON, Tombstones
 from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.platforms.base import outcome_of
-from igtool.platforms.files import Document, SourceFile, Unreadable, read_files
+from igtool.platforms.files import UNREADABLE, Document, SourceFile, Unreadable, read_files
 from igtool.progress import Progress, StageCounts
 from igtool.runner import reject_rows
 from igtool.stages.base import Reject, Row
@@ -40,7 +40,7 @@ class _Batch:
 
 @dataclass
 class Importer:
-    """Imports one source. A file that is unchanged since it was imported is not read again."""
+    """Imports one source. A file that is unchanged since it was read is not read again."""
 
     lake: Lake
     journal: Journal
@@ -72,14 +72,19 @@ class Importer:
         language.load_ahead()
         with self.progress.stage("import", len(waiting)):
             for file in waiting:
-                self._read(file)
-                self.batch.ended.append(file)
+                if self._read(file):
+                    self.batch.ended.append(file)
+                else:
+                    self.progress.advance(1)
             self._commit()
 
-    def _read(self, file: SourceFile) -> None:
+    def _read(self, file: SourceFile) -> bool:
+        """Whether that is done for good: what the system did not let be read is tried again the next time."""
         self.batch.begun.append(file.path)
+        is_done = True
         for found in file.documents():
             if isinstance(found, Unreadable):
+                is_done = is_done and found.reason != UNREADABLE
                 self.batch.rejects.append(self._refused(found))
             elif (answer := self._screened(found)) is None:
                 self.batch.rejects.append(self._left_out(found))
@@ -88,6 +93,7 @@ class Importer:
                 self.batch.size += len(found.body)
             if self.batch.full:
                 self._commit()
+        return is_done
 
     def _screened(self, found: Document) -> Row | None:
         """The answer without people who were forgotten, under the id that it has with them; None: it is about one."""

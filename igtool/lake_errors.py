@@ -68,7 +68,7 @@ def translated(place: Path) -> Iterator[None]:
             raise LockedError(f"{place} is locked by another process: run the same command again later") from error
         if "failed to probe ducklake metadata" in lowered:  # what it read before failed, and it does not say why
             raise StorageError(
-                f"cannot use the catalog in {place}: run the same command again, and `igtool verify` if it stays ({text})"
+                f"cannot use the catalog in {place}: run it again, and `igtool verify` if that fails too ({text})"
             ) from error
         if "catalog version" in lowered or "ducklake version" in lowered:
             raise ConfigError(f"{place} was written by another DuckLake version: {text}") from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +58,31 @@ def test_a_mended_file_leaves_the_rejects(take, lake: Lake, tmp_path: Path) -> N
     profiles(broken, range(1))
     os.utime(broken, (1, 1))
     assert take() == (1, 0, 0)
+    assert lake.rows("from rejects") == []
+
+
+def test_a_file_that_the_disk_did_not_give_is_read_again(
+    take,
+    lake: Lake,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has not changed when the disk, or its mode, is mended: an unreadable file is never done."""
+    profiles(tmp_path / "dumps" / "a.jsonl", range(3))
+    profiles(tmp_path / "dumps" / "b.jsonl", range(5))
+    opened = Path.open
+
+    def refusing(path: Path, *given: Any, **named: Any) -> Any:
+        if path.name == "b.jsonl":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return opened(path, *given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refusing)
+        assert take() == (3, 0, 1)
+        assert take() == (0, 1, 1)
+        assert [row["reason"] for row in lake.rows("from rejects")] == ["unreadable-file"]
+    assert take() == (2, 4, 0)
     assert lake.rows("from rejects") == []
 
 

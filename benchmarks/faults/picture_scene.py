@@ -112,6 +112,6 @@ def pictures() -> Scene:
             "IGTOOL_STAGE_BATCH_SIZE": "4",
         },
         compared=Compared(TABLES, ASKED, moments=False),
-        in_flight=8,
+        in_flight=ACCOUNTS * PICTURES,  # they all fit one batch
         check=check,
     )

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 _SAID = ("Thank you, great job", "On hold for two hours and nobody answers", "When do you open", "It is what it is")
-_SENT_AT = "2026-06-01T12:00:00Z"
+_SENT_AT = "2024-06-01T12:00:00Z"
 _UNTIL_S = 60.0
+YEAR_S = 365 * 86_400
+"""By so much the campaign sets clocks."""
 
 
 def igtool(workspace: str, arguments: list[str]) -> int:
@@ -60,13 +62,18 @@ def stored(workspace: str, into: str) -> int:
 
 
 def fetch(workspace: str, url: str, handles: int, epoch: float) -> int:
-    """A night of so many handles with a page of posts each, at a fast clock; the exit code of `igtool fetch`."""
+    """A night of so many handles with a page of posts each, at a fast clock; the exit code of `igtool fetch`.
+
+    Where somebody set the clock by a year that is a year for the fast clock too, and not a thousand; what is a year
+    old is not asked for again, as it else would be.
+    """
     from benchmarks.overnight import Night
     from benchmarks.overnight import fetch as fetched
     from igtool.errors import IgtoolError
 
+    began = epoch + round((time.time() - epoch) / YEAR_S) * YEAR_S
     try:
-        fetched(Night(Path(workspace), url, handles, 1, 1_000.0, epoch, None))
+        fetched(Night(Path(workspace), url, handles, 1, 1_000.0, began, None, only_new=True))
     except (IgtoolError, OSError) as error:
         return _named(error)
     return 0

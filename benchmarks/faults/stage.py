@@ -20,6 +20,9 @@ from benchmarks.faults.tables import State
 _RECOVERIES = 3
 """A damaged workspace is repaired, and the command given again: that many runs at most until all is well."""
 
+_REPAIR = ["verify", "--repair"]
+_ADVICE = ((5, "", _REPAIR), (3, "igtool queue accept-clock", ["queue", "accept-clock"]))
+"""What an exit code with such a text asks of who runs igtool."""
 
 HUNG = -1_000
 """In place of the exit code of a process that did not end."""
@@ -130,18 +133,22 @@ class Stage:
         return set(json.loads(into.read_text())) if ended.code == 0 else set()
 
     def recover(self, workspace: Path, tally: Tally, what: str, *, repairs: bool = False) -> bool:
-        """Run the command undisturbed until it ends well; with ``repairs`` named damage may be mended in between."""
+        """Run the command undisturbed until it ends well, and do in between what it says must be done.
+
+        With ``repairs`` that may be mending damage that it names.
+        """
         for _ in range(_RECOVERIES):
             (ended,) = self.run([workspace])
-            if ended.code == 5 and repairs:
-                given = {"workspace": str(workspace), "arguments": ["verify", "--repair"]}
+            wanted = next((then for code, sign, then in _ADVICE if ended.code == code and sign in ended.said), None)
+            if wanted is not None and (repairs or wanted != _REPAIR):
+                given = {"workspace": str(workspace), "arguments": wanted}
                 mended = self.run_job(Job("igtool", given, str(self.folder / "said-repair"), self._variables()))
-                if not tally.count_exit(mended.code, mended.said, frozenset({0, 5, 8}), f"{what}, repair"):
+                if not tally.count_exit(mended.code, mended.said, frozenset({0, 5, 8}), f"{what}, {wanted[0]}"):
                     return False
                 continue
             return tally.count_exit(ended.code, ended.said, self.scene.exits, f"{what}, run again")
         tally.unexpected += 1
-        tally.details.append(f"{what}: still damaged after {_RECOVERIES} repairs")
+        tally.details.append(f"{what}: still not well after {_RECOVERIES} times")
         return False
 
     def _variables(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.faults.attempt import Attempt
 from benchmarks.faults.judge import Tally
+from benchmarks.faults.programs import YEAR_S
 from benchmarks.faults.servers import Forks
 from benchmarks.faults.stage import Ended, Stage, size_of
 
@@ -28,7 +29,6 @@ _POINTS = (
 )  # fmt: skip
 _FIU = ("/usr/lib/fiu/fiu_run_preload.so", "/usr/lib/fiu/fiu_posix_preload.so")
 _FAKETIME = tuple(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-_YEAR_S = 365 * 86_400
 _ROOM = 64 << 20
 
 
@@ -137,7 +137,7 @@ def clocks(stage: Stage, tally: Tally, wanted: int, chance: random.Random) -> No
         for number in range(wanted):
             file.write_text("+0")
             attempt = Attempt(stage, tally)
-            after_s, sent = chance.uniform(0.1, 0.8) * stage.length_s, f"{_YEAR_S if number % 2 == 0 else -_YEAR_S:+d}"
+            after_s, sent = chance.uniform(0.1, 0.8) * stage.length_s, f"{YEAR_S if number % 2 == 0 else -YEAR_S:+d}"
             attempt.what = f"{stage.scene.name}, the clock goes {sent} s"
             if number % 4 < 2:
                 (ended,) = stage.run([attempt.workspace], [{"after_s": after_s, "signal": signal.SIGKILL}])

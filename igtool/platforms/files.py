@@ -43,8 +43,8 @@ _BUFFER = 2**18
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SUBJECT = re.compile(r"\(@?([\w.-]+)\)_")
 _FETCHED = re.compile(r"_(\d{8}T\d{6})Z?\.", re.ASCII)
-
-
+UNREADABLE = "unreadable-file"
+"""Reason of what the system does not let be read; all other reasons are about the bytes."""
 _HIDDEN = re.compile(r"(?:^|/)(?:\.[^./]|__MACOSX/)")
 _WANTED = "give a folder, file or archive of JSON dumps; pictures need --creator"
 
@@ -213,7 +213,7 @@ def _walk(root: Path) -> Iterator[SourceFile]:
             else:
                 yield _one(place, path, status)
         except OSError as error:
-            yield SourceFile(path, 0, 0, place, Malformed("unreadable-file", error.strerror or str(error)))
+            yield SourceFile(path, 0, 0, place, Malformed(UNREADABLE, error.strerror or str(error)))
 
 
 def _one(place: Path, path: str, status: os.stat_result) -> SourceFile:
@@ -270,7 +270,7 @@ def _guarded(path: str, found: Iterator[Document | Unreadable]) -> Iterator[Docu
     except BROKEN as error:
         yield Unreadable(path, index + 1, "broken-archive", str(error) or "it ends too early")
     except OSError as error:
-        yield Unreadable(path, index + 1, "unreadable-file", error.strerror or str(error))
+        yield Unreadable(path, index + 1, UNREADABLE, error.strerror or str(error))
 
 
 def _text(name: str) -> str:
