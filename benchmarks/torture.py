@@ -1,6 +1,7 @@
 """The fault campaign: break igtool in every way that there is, run it again, and compare with an undisturbed run.
 
     python -m benchmarks.torture --kills 1000 --rounds 9 --mutations 10000 --write-docs
+    python -m benchmarks.torture --from MONDAY.jsonl TUESDAY.jsonl --write-docs     # of runs of some faults each
 
 One line of JSON for each scene and kind of fault on standard output, a table at the end on standard error. The exit
 code is 1 if anything was lost, doubled, paid for twice, silently wrong, or ended in a way that igtool does not name.
@@ -10,6 +11,7 @@ What is injected and compared, and what it does not show: docs/reliability.md.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import sys
@@ -41,6 +43,9 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--minutes", type=float, default=600.0, help="begin nothing new after so long")
     parser.add_argument("--folder", type=Path, help="where workspaces are made [the folder of temporary files]")
+    parser.add_argument(
+        "--from", dest="known", type=Path, nargs="+", help="run nothing: make one table of what runs have printed"
+    )
     parser.add_argument("--write-docs", action="store_true", help="put the table into docs/reliability.md")
     return parser.parse_args(arguments)
 
@@ -63,17 +68,24 @@ def campaign(given: argparse.Namespace, folder: Path) -> list[Tally]:
     return tallies
 
 
-def main() -> None:
-    """Run the campaign, print its table, and write it into the docs if that was asked for."""
-    given = parsed()
+def measured(given: argparse.Namespace) -> tuple[list[Tally], list[str]]:
+    """The tallies, and what they were made with: seed, machine, time."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="igtool-torture-", dir=given.folder) as name:
         tallies = campaign(given, Path(name))
     minutes = (time.monotonic() - began) / 60
     about = (
         f"{datetime.now(UTC):%Y-%m-%d}, seed {given.seed}, {os.cpu_count()} cores, {platform.system()} "
-        f"{platform.release()}, Python {platform.python_version()}, {minutes:.0f} minutes."
+        f"{platform.release()}, Python {platform.python_version()}, {minutes:.0f} minutes"
     )
+    sys.stdout.write(json.dumps({"benchmark": "torture", "about": about}) + "\n")
+    return tallies, [about]
+
+
+def main() -> None:
+    """Run the campaign, print its table, and write it into the docs if that was asked for."""
+    given = parsed()
+    tallies, about = measured(given) if given.known is None else table.read(given.known)
     made = table.markdown(tallies, about)
     sys.stderr.write(made + "\n")
     for one in tallies:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.faults.judge import Tally
@@ -12,8 +13,25 @@ BEGIN, END = "<!-- torture: begin (made by `make torture`) -->", "<!-- torture: 
 _COLUMNS = ("injected", "missed", "asked_again", "lost", "doubled", "paid_twice", "silent", "unexpected")
 
 
-def markdown(tallies: Sequence[Tally], about: str) -> str:
-    """The table with a line of sums, what was skipped, and ``about``: the seed and the machine."""
+def read(files: Iterable[Path]) -> tuple[list[Tally], list[str]]:
+    """What runs have printed: tallies, those of one scene and kind as one, and what each run was made with."""
+    found: dict[tuple[str, str], Tally] = {}
+    about = []
+    for line in (json.loads(line) for file in files for line in file.read_text().splitlines() if line[:1] == "{"):
+        if "about" in line:
+            about.append(line["about"])
+            continue
+        one = found.setdefault((line["scene"], line["kind"]), Tally(line["scene"], line["kind"]))
+        for name in _COLUMNS:
+            setattr(one, name, getattr(one, name) + line[name])
+        one.skipped = line["skipped"]
+        one.details += line["details"]
+    scenes = list(dict.fromkeys(scene for scene, _ in found))
+    return sorted(found.values(), key=lambda one: scenes.index(one.scene)), about
+
+
+def markdown(tallies: Sequence[Tally], about: Sequence[str]) -> str:
+    """The table with a line of sums, what was skipped, and what each run is ``about``: the seed and the machine."""
     lines = ["| scene | fault | " + " | ".join(name.replace("_", " ") for name in _COLUMNS) + " |"]
     lines.append("|---|---|" + "---:|" * len(_COLUMNS))
     for one in tallies:
@@ -21,7 +39,7 @@ def markdown(tallies: Sequence[Tally], about: str) -> str:
             numbers = " | ".join(str(getattr(one, name)) for name in _COLUMNS)
             lines.append(f"| {one.scene} | {one.kind} | {numbers} |")
     sums = " | ".join(str(sum(getattr(one, name) for one in tallies)) for name in _COLUMNS)
-    lines += [f"| all | | {sums} |", "", about]
+    lines += [f"| all | | {sums} |", "", *(f"- {one}." for one in about)]
     left_out: dict[tuple[str, str], list[str]] = {}
     for one in tallies:
         if one.skipped:
