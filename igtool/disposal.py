@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -18,7 +17,7 @@ from igtool.lake import Lake
 from igtool.lake_migrations import KEPT
 from igtool.lake_sql import quote
 from igtool.retention import TIMES, days_of, snapshot_days
-from igtool.search.folder import unused
+from igtool.search.folder import remove, unused
 from igtool.settings import Settings
 
 _OLD_COPIES_DAYS = 30
@@ -185,7 +184,7 @@ def _freed(what: str, paths: Iterable[Path], *, dry_run: bool) -> Freed:
         if dry_run:
             continue
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            remove(path)
         else:
             path.unlink(missing_ok=True)
     return Freed(what, count, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from igtool.errors import ConfigError, IntegrityError, LockedError, StorageError
 from igtool.lake import Lake
 from igtool.search.build import build_index, renew_index
 from igtool.search.filters import Filters
-from igtool.search.folder import current_index, index_is_current, written
+from igtool.search.folder import current_index, discard, index_is_current, written
 from igtool.search.query import Index
 from igtool.search.tables import texts_of
 
@@ -169,6 +170,33 @@ def test_killed_build_leaves_the_old_index(tmp_path: Path, step: str) -> None:
     assert not build_index(tables, tmp_path, version="v2").skipped
     assert len(search(tmp_path, "", encoder=None, now=NOW).results) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["current", "v1", "v2"]
+
+
+def test_what_a_killed_deletion_leaves_is_deleted_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names people who are being forgotten, so that not even half of an index may stay."""
+    tables = Tables()
+    add_person(tables, PEOPLE[0])
+    build_index(tables, tmp_path, version="v0")
+    count = sum(path.is_file() for path in tmp_path.rglob("*"))
+    real, left = os.unlink, 0
+
+    def unlink(*given: Any, **named: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        real(*given, **named)
+
+    assert count > 5
+    for step in range(count):
+        build_index(tables, tmp_path, version=f"v{step}")
+        left = step
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "unlink", unlink)
+            with pytest.raises(KeyboardInterrupt):
+                discard(tmp_path)
+        discard(tmp_path)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_open_index_outlives_the_switch(tmp_path: Path) -> None:

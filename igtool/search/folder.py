@@ -25,6 +25,7 @@ INDEX_FORMAT = 3
 """Raised when the files change shape; an index of another format is built again."""
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CURRENT = "current"
+_MANIFEST = "manifest.json"
 _BUILDING = ".building-"
 _OF_THE_DISK = re.compile(r"os error \d+|io::Error")
 """tantivy tells what the disk did as a ValueError."""
@@ -74,7 +75,7 @@ def write_manifest(folder: Path, contents: Mapping[str, Any]) -> dict[str, Any]:
     """Store ``contents`` with the size, SHA-256 and time of change of every file of ``folder``."""
     files = {path.relative_to(folder).as_posix(): _described(path) for path in _files(folder)}
     manifest = {"format": INDEX_FORMAT, **contents, "files": files}
-    with replaced(folder / "manifest.json") as file:
+    with replaced(folder / _MANIFEST) as file:
         file.write(json.dumps({**manifest, "checksum": _checksum(manifest)}, indent=1).encode())
     return manifest
 
@@ -106,7 +107,7 @@ def _put_in_place(building: Path, target: Path) -> None:
     for path in (building, *(path for path in building.rglob("*") if path.is_dir())):
         fsync(path)
     if target.exists():
-        shutil.rmtree(target)
+        remove(target)
     building.rename(target)
     fsync(target.parent)
 
@@ -121,19 +122,36 @@ def discard(folder: Path) -> None:
         raise storage_error(error, folder) from error
 
 
+def remove(version: Path) -> None:
+    """Delete the folder of a version, by whose manifest it is known for one: that goes last. Raises OSError.
+
+    What a killed process leaves of it is found and deleted by the next one.
+    """
+    for path in version.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != _MANIFEST:
+            path.unlink()
+    fsync(version)
+    shutil.rmtree(version)
+
+
 def _remove(folder: Path, keep: set[str | None]) -> None:
     """Delete versions that are neither in use nor the one before, and what killed builds left."""
     for path in folder.iterdir():
-        ours = path.name.startswith(_BUILDING) or (path / "manifest.json").is_file()
-        if path.is_dir() and ours and path.name not in keep:
-            shutil.rmtree(path)
+        if _is_ours(path) and path.name not in keep:
+            remove(path)
 
 
 def unused(folder: Path) -> list[Path]:
     """Folders of versions that are not in use, and of builds that were killed; for who alone builds."""
     current = current_name(folder)
-    ours = (path for path in folder.glob("*") if path.name.startswith(_BUILDING) or (path / "manifest.json").is_file())
-    return sorted(path for path in ours if path.is_dir() and path.name != current)
+    return sorted(path for path in folder.glob("*") if _is_ours(path) and path.name != current)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it is the folder of a version, or of a build."""
+    return path.is_dir() and not path.is_symlink() and (path.name.startswith(_BUILDING) or (path / _MANIFEST).is_file())
 
 
 def current_name(folder: Path) -> str | None:
@@ -173,9 +191,9 @@ def checked_manifest(path: Path, *, thoroughly: bool = False) -> dict[str, Any]:
     Raises IntegrityError when anything is missing, changed or of another format.
     """
     try:
-        manifest: dict[str, Any] = json.loads((path / "manifest.json").read_bytes())
+        manifest: dict[str, Any] = json.loads((path / _MANIFEST).read_bytes())
         form = manifest["format"]
-        wrong = [] if manifest["checksum"] == _checksum(manifest) else ["manifest.json"]
+        wrong = [] if manifest["checksum"] == _checksum(manifest) else [_MANIFEST]
         wrong += [name for name, entry in manifest["files"].items() if not _is_whole(path / name, entry, thoroughly)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(
