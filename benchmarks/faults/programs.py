@@ -99,10 +99,11 @@ def conversations(workspace: str, count: int) -> int:
     from igtool.errors import IgtoolError
     from igtool.settings import load
 
-    settings, stopped = load(Path(workspace)), threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    stopped = threading.Event()
     log = os.open(Path(workspace) / "told", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
+        signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+        settings = load(Path(workspace))
         with Reception(settings) as reception:
             worker = Worker(settings, reception.shelf)
             reception.arrived = worker.wake
