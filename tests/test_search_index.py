@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,10 +178,9 @@ def test_what_a_killed_deletion_leaves_is_deleted_by_the_next(tmp_path: Path, mo
     tables = Tables()
     add_person(tables, PEOPLE[0])
     build_index(tables, tmp_path, version="v0")
-    count = sum(path.is_file() for path in tmp_path.rglob("*"))
-    real, left = os.unlink, 0
+    count, left = len(list(tmp_path.rglob("*"))), 0
 
-    def unlink(*given: Any, **named: Any) -> None:
+    def killed(real: Callable[..., None], *given: Any, **named: Any) -> None:
         nonlocal left
         left -= 1
         if left < 0:
@@ -192,7 +192,8 @@ def test_what_a_killed_deletion_leaves_is_deleted_by_the_next(tmp_path: Path, mo
         build_index(tables, tmp_path, version=f"v{step}")
         left = step
         with monkeypatch.context() as patch:
-            patch.setattr(os, "unlink", unlink)
+            for name in ("unlink", "rmdir"):
+                patch.setattr(os, name, partial(killed, getattr(os, name)))
             with pytest.raises(KeyboardInterrupt):
                 discard(tmp_path)
         discard(tmp_path)

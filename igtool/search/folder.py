@@ -150,8 +150,10 @@ def unused(folder: Path) -> list[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether it is the folder of a version, or of a build."""
-    return path.is_dir() and not path.is_symlink() and (path.name.startswith(_BUILDING) or (path / _MANIFEST).is_file())
+    """Whether it is the folder of a version, of a build, or the empty one that a killed deletion left."""
+    if not path.is_dir() or path.is_symlink():
+        return False
+    return path.name.startswith(_BUILDING) or (path / _MANIFEST).is_file() or not any(path.iterdir())
 
 
 def current_name(folder: Path) -> str | None:
