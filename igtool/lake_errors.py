@@ -66,10 +66,6 @@ def translated(place: Path) -> Iterator[None]:
             raise StorageError(f"no permission in {place}: check its owner and mode ({text})") from error
         if "database is locked" in lowered:
             raise LockedError(f"{place} is locked by another process: run the same command again later") from error
-        if "failed to probe ducklake metadata" in lowered:  # what it read before failed, and it does not say why
-            raise StorageError(
-                f"cannot use the catalog in {place}: run it again, and `igtool verify` if that fails too ({text})"
-            ) from error
         if "catalog version" in lowered or "ducklake version" in lowered:
             raise ConfigError(f"{place} was written by another DuckLake version: {text}") from error
         damaged = (
@@ -84,4 +80,8 @@ def translated(place: Path) -> Iterator[None]:
         is_unreadable = is_unreadable or any(sign in lowered for sign in (*damaged, *_OF_PARQUET))
         if is_unreadable or seal_state(place / "catalog.sqlite") == "damaged":
             raise IntegrityError(f"the lake in {place} is damaged: run `igtool verify` ({text})") from error
+        if "failed to probe ducklake metadata" in lowered:  # what it read before failed, and it does not say why
+            raise StorageError(
+                f"cannot use the catalog in {place}: run it again, and `igtool verify` if that fails too ({text})"
+            ) from error
         raise
