@@ -25,7 +25,7 @@ from igtool.shards import Shard
 from igtool.stages.base import BatchStage, Context, JointStage, Output, Reject, Row, Stage
 from igtool.workers import Workers, process
 
-_BATCHES = 100
+_BATCHES = 25
 """Batches of many items, where a stage takes more of them at once."""
 
 _COMMIT_ITEMS = 5_000

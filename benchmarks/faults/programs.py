@@ -129,7 +129,7 @@ def conversations(workspace: str, count: int) -> int:
 
 
 def _is_left(counts: dict[str, Any], states: tuple[str, ...]) -> bool:
-    return any(counts[name] for name in states)
+    return any(counts.get(name) for name in states)  # empty before the first one
 
 
 def serve(workspace: str, count: int) -> int:

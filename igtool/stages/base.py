@@ -116,7 +116,7 @@ class Stage:
     ``memory.gone(item_id)``.
 
     Every batch looks through whole tables for its rows, so of many pending items more are worked on at once: a
-    hundredth of them, within ``batch_size`` and ``most_at_once``.
+    twenty-fifth of them, within ``batch_size`` and ``most_at_once``.
 
     A ``timely`` stage may have something to do because time went by: it is looked at in every run.
 
