@@ -16,6 +16,8 @@ _OF_PARQUET = (
     "no magic bytes", "corrupt", "parquet", "invalid string encoding", "decompression", "invalid unicode",
     "inlined data from ducklake", "failed to load ducklake",
 )  # fmt: skip
+_UNTOLD = ("failed to probe ducklake metadata", "failed to initialize ducklake")
+"""What it read or wrote before failed, and it does not say why."""
 _REFUSED = (
     "authentication failed", "no password supplied", "no pg_hba.conf entry", "permission denied for", "does not exist",
     "could not translate host name", "certificate", "ssl",
@@ -80,7 +82,7 @@ def translated(place: Path) -> Iterator[None]:
         is_unreadable = is_unreadable or any(sign in lowered for sign in (*damaged, *_OF_PARQUET))
         if is_unreadable or seal_state(place / "catalog.sqlite") == "damaged":
             raise IntegrityError(f"the lake in {place} is damaged: run `igtool verify` ({text})") from error
-        if "failed to probe ducklake metadata" in lowered:  # what it read before failed, and it does not say why
+        if any(sign in lowered for sign in _UNTOLD):
             raise StorageError(
                 f"cannot use the catalog in {place}: run it again, and `igtool verify` if that fails too ({text})"
             ) from error
