@@ -156,8 +156,9 @@ class Stage:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes that the files of a folder take on a file system with pages of 4 KB."""
-    return sum(-(-path.stat().st_size // 4096) * 4096 for path in folder.rglob("*") if path.is_file())
+    """Bytes that the files of a folder take on a file system with pages of 4 KB, those elsewhere not counted."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(-(-path.stat().st_size // 4096) * 4096 for path in files)
 
 
 def _read(path: Path) -> str:
