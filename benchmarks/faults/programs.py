@@ -14,7 +14,7 @@ from typing import Any
 
 _SAID = ("Thank you, great job", "On hold for two hours and nobody answers", "When do you open", "It is what it is")
 _SENT_AT = "2024-06-01T12:00:00Z"
-_UNTIL_S = 60.0
+_UNTIL_S = 20.0
 YEAR_S = 365 * 86_400
 """By so much the campaign sets clocks."""
 
