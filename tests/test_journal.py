@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from igtool.errors import IntegrityError
 from igtool.journal import Journal, LakeFile
 from igtool.journal.ledger import Ledger
 from igtool.journal.queue import Queue
+from igtool.journal.sqlite_files import rows_of
 
 
 def test_what_is_recorded_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -40,6 +42,19 @@ def test_reading_without_a_journal_makes_none(tmp_path: Path) -> None:
     with Journal(tmp_path / "cache", writable=False) as journal:
         assert journal.imported_files("lake", "dumps") == {}
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_name_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    """A flipped bit may make a column's name one that Python cannot read."""
+    path = tmp_path / "journal.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table jobs (handle text)")
+        connection.execute("pragma writable_schema = on")
+        schema = b"create table jobs (h\xedndle text)".hex()
+        connection.execute(f"update sqlite_schema set sql = cast(x'{schema}' as text)")
+        connection.commit()
+    with pytest.raises(IntegrityError, match="is damaged"):
+        rows_of(path, "select * from jobs")
 
 
 def test_a_damaged_journal_says_what_to_do(tmp_path: Path) -> None:

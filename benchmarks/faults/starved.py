@@ -50,8 +50,8 @@ def full_disks(stage: Stage, tally: Tally, wanted: int, chance: random.Random) -
             attempt = Attempt(stage, tally)
             attempt.what = f"{stage.scene.name}, a disk of {size} bytes"
             (ended,) = stage.run([attempt.workspace])
-            tally.count_exit(ended.code, ended.said, stage.scene.exits | {9}, attempt.what)
-            if ended.code == 9:
+            tally.count_exit(ended.code, ended.said, stage.scene.exits | {7, 9}, attempt.what)
+            if ended.code in {7, 9}:  # 7: a server took what it could not work on yet
                 attempt.broke()
             else:
                 tally.missed += 1

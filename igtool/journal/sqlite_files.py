@@ -71,7 +71,7 @@ def translated(path: Path) -> Iterator[None]:
         if "malformed" in text or "no such table" in text or "no such column" in text:
             raise _damaged(path, error) from error
         raise
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # messages quote the file, whatever is in it
         raise _damaged(path, error) from error
 
 
