@@ -12,9 +12,10 @@ from igtool.errors import ConfigError, IgtoolError, IntegrityError, LockedError,
 from igtool.journal.sqlite_files import seal_state
 
 _UNREADABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)
-_OF_PARQUET = (
+_OF_LAKE = (
     "no magic bytes", "corrupt", "parquet", "invalid string encoding", "decompression", "invalid unicode",
-    "inlined data from ducklake", "failed to load ducklake",
+    "inlined data from ducklake", "failed to load ducklake", "ducklake type", "unrecognized nested type",
+    "information from ducklake", "from an unsuccessful query result", "failed to cast value: timestamp field value",
 )  # fmt: skip
 _UNTOLD = ("failed to probe ducklake metadata", "failed to initialize ducklake")
 """What it read or wrote before failed, and it does not say why."""
@@ -79,7 +80,7 @@ def translated(place: Path) -> Iterator[None]:
         )
         # What reads Parquet raises these for bytes that make no sense; a query by itself never does.
         is_unreadable = type(error) is duckdb.Error or isinstance(error, _UNREADABLE)
-        is_unreadable = is_unreadable or any(sign in lowered for sign in (*damaged, *_OF_PARQUET))
+        is_unreadable = is_unreadable or any(sign in lowered for sign in (*damaged, *_OF_LAKE))
         if is_unreadable or seal_state(place / "catalog.sqlite") == "damaged":
             raise IntegrityError(f"the lake in {place} is damaged: run `igtool verify` ({text})") from error
         if any(sign in lowered for sign in _UNTOLD):

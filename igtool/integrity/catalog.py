@@ -22,6 +22,18 @@ _FILES = """
     order by 1, 2
 """
 _KINDS = (("data", "data_file_id", "record_count"), ("delete", "delete_file_id", "delete_count"))
+_NEVER_CHANGED = (
+    "ducklake_data_file", "ducklake_delete_file", "ducklake_file_column_stats", "ducklake_column", "ducklake_table",
+)  # fmt: skip
+_NUMBERS = ("row_id", "data_file_id", "delete_file_id", "table_id", "column_id", "begin_snapshot")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of the catalog: the commit that ended it (None: it holds; 0: such rows do not end), and what it says."""
+
+    ended_by: Any
+    says: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -114,3 +126,44 @@ def scheduled(folder: Path) -> set[str]:
         )
         if is_relative or Path(path).is_relative_to(folder)
     }
+
+
+def changed_tables(catalog: Path, sealed: Path) -> list[str]:
+    """Tables of a catalog with rows that no commit changed and that say something else than in its sealed copy.
+
+    A row of DuckLake never changes but for the commit that ends it. Without a commit since the copy no row that still
+    holds comes or goes either. Raises IntegrityError, LockedError, StorageError.
+    """
+    last = catalog_snapshot(sealed)
+    is_same_commit = catalog_snapshot(catalog) == last
+    names = (
+        "select name from sqlite_master where type = 'table' and name glob 'ducklake_inlined_data_[0-9]*' order by 1"
+    )
+    found = []
+    for name in [*_NEVER_CHANGED, *(str(row[0]) for row in rows_of(sealed, names))]:
+        before, now = _rows(sealed, name), _rows(catalog, name)
+        is_changed = any(_is_changed(before[key], now[key], last) for key in before.keys() & now.keys())
+        if is_changed or (is_same_commit and _holding(before) != _holding(now)):
+            found.append(name)
+    return found
+
+
+def _rows(catalog: Path, name: str) -> dict[tuple[Any, ...], _Row]:
+    """The rows of a table by what numbers them."""
+    columns = [str(row[0]) for row in rows_of(catalog, "select name from pragma_table_info(?)", (name,))]
+    found = {}
+    for row in rows_of(catalog, f'select * from "{name}"'):
+        one = dict(zip(columns, row, strict=True))
+        key = tuple(one.pop(column, None) for column in _NUMBERS)
+        found[key] = _Row(one.pop("end_snapshot", 0), one)
+    return found
+
+
+def _is_changed(before: _Row, now: _Row, last: int) -> bool:
+    """Whether a row differs by more than that a commit after ``last`` ended it."""
+    is_ended_since = before.ended_by is None and isinstance(now.ended_by, int) and now.ended_by > last
+    return before.says != now.says or not (before.ended_by == now.ended_by or is_ended_since)
+
+
+def _holding(rows: dict[tuple[Any, ...], _Row]) -> set[tuple[Any, ...]]:
+    return {key for key, row in rows.items() if row.ended_by is None}

@@ -13,13 +13,21 @@ from pathlib import Path
 from igtool import auditing, models
 from igtool.errors import ConfigError, IgtoolError, IntegrityError, LockedError, StorageError, UsageError
 from igtool.files import held
-from igtool.integrity.catalog import CatalogFile, catalog_files, catalog_snapshot, data_path_of, files_of, scheduled
+from igtool.integrity.catalog import (
+    CatalogFile,
+    catalog_files,
+    catalog_snapshot,
+    changed_tables,
+    data_path_of,
+    files_of,
+    scheduled,
+)
 from igtool.integrity.files import Checked, check_files
 from igtool.integrity.references import broken
 from igtool.journal import Journal, LakeFile
 from igtool.journal.sqlite_files import problems_of, rows_of, seal_state, sealed_as
 from igtool.lake import Lake
-from igtool.lake_catalogs import CATALOG
+from igtool.lake_catalogs import CATALOG, COPY
 from igtool.lake_files import FILES_LOCK
 from igtool.lake_migrations import read_marker
 from igtool.lake_stores import FolderStore, Store, check_data_path
@@ -134,6 +142,7 @@ def _catalog(folder: Path, *, quick: bool) -> Iterator[Finding]:
     try:
         snapshot = catalog_snapshot(path)
         catalog_files(folder)
+        changed = [] if state == "sealed" else _changed(path)
     except LockedError:
         yield Finding("catalog", CATALOG, "is locked by another process and was not read", "", is_damage=False)
         return
@@ -143,6 +152,8 @@ def _catalog(folder: Path, *, quick: bool) -> Iterator[Finding]:
     newest = (sealed_as(path) or {}).get("snapshot", snapshot)
     if snapshot < newest:
         yield Finding("catalog", CATALOG, f"is an older one: it knows commit {snapshot} of {newest}")
+    elif changed:
+        yield Finding("catalog", CATALOG, f"rows that no commit changed differ from its copy: {', '.join(changed)}")
     elif state != "sealed":
         yield Finding(
             "catalog",
@@ -151,6 +162,16 @@ def _catalog(folder: Path, *, quick: bool) -> Iterator[Finding]:
             "igtool run",
             is_damage=False,
         )
+
+
+def _changed(path: Path) -> list[str]:
+    """`changed_tables` against the copy beside the catalog; nothing where that is not the one that was sealed."""
+    copy, told = path.with_name(COPY), sealed_as(path)
+    if told is None or not copy.is_file():
+        return []
+    with copy.open("rb") as file:
+        is_sealed = hashlib.file_digest(file, "sha256").hexdigest() == told["sha256"]
+    return changed_tables(path, copy) if is_sealed else []
 
 
 def _lake(settings: Settings, report: Report, *, quick: bool) -> None:
