@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,57 @@ def test_damage_of_a_database_is_found_and_mended_without_loss(settings: Setting
     repair(settings, report)
     assert verify(settings).damage == []
     assert state(settings, TABLES_OF_ALL) == before
+
+
+def _raw_change(settings: Settings, statement: str) -> None:
+    """A change of the catalog as no program makes it that knows DuckLake; its log is folded in."""
+    with closing(sqlite3.connect(settings.data / "catalog.sqlite")) as connection:
+        assert connection.execute(statement).rowcount
+        connection.commit()
+        connection.execute("pragma wal_checkpoint(truncate)")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update ducklake_file_column_stats set max_value = '1' where rowid = 1",
+        "update {runs} set begin_snapshot = begin_snapshot + 1",
+        "delete from {runs}",
+        "update {runs} set end_snapshot = begin_snapshot",
+        "update ducklake_data_file set end_snapshot = begin_snapshot + 1 where end_snapshot is null",
+    ],
+)
+def test_rows_of_a_catalog_that_no_commit_changed_are_damage(settings: Settings, statement: str) -> None:
+    """Its seal says nothing of a file with a new time of change; its copy does, also after further commits."""
+    before = state(settings, TABLES_OF_ALL)
+    inlined = rows_of(
+        settings.data / "catalog.sqlite",
+        "select i.table_name from ducklake_inlined_data_tables i join ducklake_table using (table_id) "
+        "where ducklake_table.table_name = 'runs'",
+    )
+    _raw_change(settings, statement.format(runs=inlined[-1][0]))
+    report = verify(settings)
+    assert [finding.store for finding in report.damage] == ["catalog"]
+    assert "no commit changed" in report.damage[0].problem
+    repair(settings, report)
+    assert verify(settings).damage == []
+    assert state(settings, TABLES_OF_ALL) == before
+
+
+def test_a_catalog_whose_writer_was_killed_is_no_damage(settings: Settings) -> None:
+    """Commits, upkeep and what they end are told from changes."""
+    copy, seal = settings.data / "catalog.copy.sqlite", settings.data / "catalog.sqlite.seal"
+    kept = copy.read_bytes(), seal.read_bytes()
+    with Lake(settings.data, writable=True) as lake:
+        with lake.transaction():
+            lake.append_new("raw_responses", [answer_row(99)])
+            lake.execute("delete from runs")
+            lake.execute("delete from niches")
+        lake.upkeep(least_commits=0)
+    copy.write_bytes(kept[0])
+    seal.write_bytes(kept[1])
+    (note,) = [finding for finding in verify(settings).findings if finding.store == "catalog"]
+    assert (note.is_damage, "was killed" in note.problem) == (False, True)
 
 
 @pytest.mark.slow
