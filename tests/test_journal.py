@@ -55,6 +55,8 @@ def test_a_name_that_is_no_text_is_damage(tmp_path: Path) -> None:
         connection.commit()
     with pytest.raises(IntegrityError, match="is damaged"):
         rows_of(path, "select * from jobs")
+    with pytest.raises(IntegrityError, match="is damaged"):
+        rows_of(path, "select cast(x'ed6e' as text)")
 
 
 def test_a_damaged_journal_says_what_to_do(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def translated(path: Path) -> Iterator[None]:
             raise LockedError(f"{path} is locked by another process: run the same command again later") from error
         if "full" in text or "disk I/O" in text or "readonly" in text or "unable to open" in text:
             raise StorageError(f"cannot write {path} ({text}): check free space and permissions") from error
-        if "malformed" in text or "no such table" in text or "no such column" in text:
+        if any(sign in text for sign in ("malformed", "no such table", "no such column", "Could not decode")):
             raise _damaged(path, error) from error
         raise
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # messages quote the file, whatever is in it
