@@ -23,6 +23,7 @@ from igtool.integrity.catalog import (
     scheduled,
 )
 from igtool.integrity.files import Checked, check_files
+from igtool.integrity.mending import BEGUN
 from igtool.integrity.references import broken
 from igtool.journal import Journal, LakeFile
 from igtool.journal.sqlite_files import problems_of, rows_of, seal_state, sealed_as
@@ -79,8 +80,8 @@ def verify(settings: Settings, *, quick: bool = False) -> Report:
         raise UsageError(f"there is no creator database in {folder.parent}: make one with `igtool enrich CSV`")
     report = Report()
     with held(folder / FILES_LOCK, shared=True, patience_s=_PATIENCE_S):
-        if (folder / "repair.json").exists():
-            report.findings.append(Finding("repair", "repair.json", "a repair was killed before it was done"))
+        if (folder / BEGUN).exists():
+            report.findings.append(Finding("repair", BEGUN, "a repair was killed before it was done"))
         report.findings += _journal(settings.cache / "journal.sqlite", quick=quick)
         if settings.lake.catalog is None:
             report.findings += _catalog(folder, quick=quick)
@@ -142,7 +143,7 @@ def _catalog(folder: Path, *, quick: bool) -> Iterator[Finding]:
     try:
         snapshot = catalog_snapshot(path)
         catalog_files(folder)
-        changed = [] if state == "sealed" else _changed(path)
+        changed = [] if state == "sealed" or (folder / BEGUN).exists() else _changed(path)  # a repair changes rows
     except LockedError:
         yield Finding("catalog", CATALOG, "is locked by another process and was not read", "", is_damage=False)
         return
