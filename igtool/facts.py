@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from igtool.engagement import content_mix_of, engagement_of, posting_of
+from igtool.known_handles import accounts_meant
 from igtool.posting import slots_of, zones_of_countries
 
 ITEMS = 50
@@ -60,13 +61,14 @@ FACTS = f"""
                ) order by followers_count desc nulls last, account_id) as accounts
         from linked group by item_id
     ),
+    named as (
+        select handle from linked union select lower(platform_user_id) from linked
+        union select s.handle from account_states s semi join linked using (account_id)
+    ),
     watched as (
         select l.item_id, w.watch_id, w.row
-        from linked l join watchlist w on w.platform = l.platform and lower(w.handle) = l.handle
-        union
-        select l.item_id, w.watch_id, w.row
-        from linked l join watchlist w on w.platform = l.platform and w.handle = l.platform_user_id
-        where l.platform = 'youtube'
+        from ({accounts_meant("from watchlist where lower(handle) in (select handle from named)")}) m
+        join watchlist w using (platform, handle) join linked l using (account_id)
     ),
     told as (
         select item_id, list(row order by watch_id) as listed_rows
@@ -100,7 +102,7 @@ FACTS = f"""
 """One row for each creator of the view ``batch``, by ``item_id``; the input of `igtool.portrait.Portrait`."""
 
 # Sums of hashes do not depend on order and need no sorting of a million lists.
-FACTS_KEYS = """
+FACTS_KEYS = f"""
     with seen as (
         select account_id,
                md5_number_lower(concat_ws(' ', account_id, answer_id, parser_version, observed_at)) as h
@@ -111,12 +113,8 @@ FACTS_KEYS = """
         union all
         select owner_id, md5_number_lower(concat_ws(' ', embedding_id, model, text_sha256)) from current_embeddings
         union all
-        select a.account_id, md5_number_lower(concat_ws(' ', w.watch_id, w.row))
-        from watchlist w join accounts a on a.platform = w.platform and a.handle = lower(w.handle)
-        union all
-        select a.account_id, md5_number_lower(concat_ws(' ', w.watch_id, w.row))
-        from watchlist w join accounts a on a.platform = w.platform and a.platform_user_id = w.handle
-        where w.platform = 'youtube'
+        select m.account_id, md5_number_lower(concat_ws(' ', w.watch_id, w.row))
+        from ({accounts_meant("from watchlist")}) m join watchlist w using (platform, handle)
     ),
     summed as (select account_id, sum(h) as h, count(*) as n from seen group by account_id),
     linked as (

@@ -27,16 +27,19 @@ LONGEST = 10_000
 NAME = 200
 """Characters of the name of a list or a saved search."""
 
+_NUL = "\0"
+"""In no name: DuckLake writes values into the SQL of its catalog, where it ends the text."""
+
 _NAMED = """
     select distinct creator_id from creator_links
     where account_id in (select account_id from accounts where handle = ? or lower(platform_user_id) = ?)
         or creator_id = ? or creator_id in (select survivor_id from creator_forwards where creator_id = ?) order by 1
 """
 
-_ASKED = "select unnest(?::varchar[]) as platform, ? as handle"
+_ASKED = "select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle"
 _RENAMED = f"""
-    select m.platform, a.handle, a.account_id, l.creator_id from ({accounts_meant(_ASKED)}) m
-    join accounts a using (account_id) join creator_links l using (account_id) order by m.platform
+    select m.handle as name, m.platform, a.handle, a.account_id, l.creator_id from ({accounts_meant(_ASKED)}) m
+    join accounts a using (account_id) left join creator_links l using (account_id) order by all
 """
 
 # Parts of a name: as it is, its platform (empty for any), its handle or the platform's id.
@@ -54,7 +57,8 @@ _ACCOUNTS = """
             left join creator_forwards f on f.creator_id = n.name
             join creator_links l on l.creator_id = coalesce(f.survivor_id, n.name)
     )
-    select f.name, f.account_id, any_value(a.platform) as platform, any_value(a.handle) as handle
+    select f.name, f.account_id, any_value(a.platform) as platform, any_value(a.handle) as handle,
+           false as is_former
     from found f join accounts a using (account_id)
     group by f.name, f.account_id, f.is_exact
     qualify row_number() over (partition by f.name, f.account_id order by f.is_exact desc) = 1
@@ -84,21 +88,32 @@ def creators_named(lake: Lake, handle: str, told: Callable[[str], None] = lambda
     close, if there is none.
     """
     name = handle.strip().removeprefix("@").lower()
-    if "\0" in name:  # DuckLake writes values into the SQL of its catalog, where NUL ends the text
+    if _NUL in name:
         raise UsageError(f"there is no creator {handle[:60]!r}")
     found = [row["creator_id"] for row in lake.rows(_NAMED, (name, name, name, name))]
     if not found:
-        renamed = lake.rows(_RENAMED, (list(SITES), name))
+        renamed = [row for row in _renamed(lake, [("", name)]) if row["creator_id"]]
         found = list(dict.fromkeys(row["creator_id"] for row in renamed))
         for row in renamed:
-            told(f"{name} is now {row['handle'] or row['account_id']} on {row['platform']}")
+            told(now_named(name, row))
     if not found:
         raise UsageError(f"there is no creator {handle!r}{history.close_to(lake, name)}")
     return found
 
 
+def now_named(name: str, account: dict[str, Any]) -> str:
+    """What to say of a former handle, whose ``account`` has another name."""
+    return f"{name} is now {account['handle'] or account['account_id']} on {account['platform']}"
+
+
+def _renamed(lake: Lake, asked: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    """Accounts, each with its ``name``, that had the handles of ``asked``, after a platform or ''; '' is any."""
+    places = [(platform, handle) for given, handle in asked for platform in ([given] if given else SITES)]
+    return lake.rows(_RENAMED, [[place[part] for place in places] for part in (0, 1)]) if places else []
+
+
 def creators_of_handles(lake: Lake, names: Sequence[str]) -> dict[str, list[str]]:
-    """Each of ``names`` (handles or creator ids, lower case) that is known, to its creators."""
+    """Each of ``names`` (handles, also former ones, or creator ids, lower case) that is known, to its creators."""
     rows = lake.rows(
         "select distinct n.name, l.creator_id from (select unnest(?::varchar[]) as name) n "
         "join accounts a on n.name in (a.handle, lower(a.platform_user_id)) join creator_links l using (account_id) "
@@ -109,7 +124,10 @@ def creators_of_handles(lake: Lake, names: Sequence[str]) -> dict[str, list[str]
     found: dict[str, list[str]] = {}
     for row in rows:
         found.setdefault(row["name"], []).append(row["creator_id"])
-    return found
+    for row in _renamed(lake, [("", name) for name in names if name not in found]):
+        if row["creator_id"]:
+            found.setdefault(row["name"], []).append(row["creator_id"])
+    return {name: list(dict.fromkeys(creators)) for name, creators in found.items()}
 
 
 def account_named(lake: Lake, name: str) -> str:
@@ -120,26 +138,37 @@ def account_named(lake: Lake, name: str) -> str:
     return only_account(lake, name, accounts_named(lake, [name])[name])
 
 
-def accounts_named(lake: Lake, names: Sequence[str]) -> dict[str, list[dict[str, str]]]:
-    """The accounts, with platform and handle, that each of ``names`` means; found in one query."""
-    parts = [(name, name.strip(), *_platform_and_handle(name)) for name in dict.fromkeys(names)]
-    columns = [[part[place] for part in parts] for place in (1, 2, 3)]
-    found: dict[str, list[dict[str, str]]] = {}
+def accounts_named(lake: Lake, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The accounts, with platform and handle, that each of ``names`` means, found together.
+
+    A handle that nobody has now means who had it last (``is_former``).
+    """
+    parts = [(name.strip(), *_platform_and_handle(name)) for name in dict.fromkeys(names) if _NUL not in name]
+    columns = [[part[place] for part in parts] for place in (0, 1, 2)]
+    found: dict[str, list[dict[str, Any]]] = {}
     for row in lake.rows(_ACCOUNTS, columns):
         found.setdefault(row["name"], []).append(row)
-    return {name: found.get(stripped, []) for name, stripped, *_ in parts}
+    renamed: dict[str, list[dict[str, Any]]] = {}
+    for row in _renamed(lake, [place for name, *place in parts if name not in found]):
+        one = {key: row[key] for key in ("account_id", "platform", "handle")}
+        renamed.setdefault(row["name"], []).append(one | {"is_former": True})
+    for name, platform, handle in parts:
+        if name not in found:
+            found[name] = [one for one in renamed.get(handle, []) if platform in ("", one["platform"])]
+    return {name: found.get(name.strip(), []) for name in names}
 
 
-def only_account(lake: Lake, name: str, found: Sequence[dict[str, str]]) -> str:
+def only_account(lake: Lake, name: str, found: Sequence[dict[str, Any]]) -> str:
     """The one account that `accounts_named` found for ``name``. Raises UsageError as `account_named`."""
     handle = _platform_and_handle(name)[1]
     if not found:
         raise UsageError(f"there is no account {name!r}{history.close_to(lake, handle)}")
     if len(found) > 1:
         means = ", ".join(f"{row['platform']}:{row['handle'] or row['account_id']}" for row in found[:5])
-        what = "the handle of" if found[0]["handle"] == handle else "a creator with"
-        raise UsageError(f"{name!r} is {what} {len(found)} accounts: say which, one of {means}")
-    return found[0]["account_id"]
+        what = "is the handle of" if found[0]["handle"] == handle else "is a creator with"
+        what = "was the handle of" if found[0]["is_former"] else what
+        raise UsageError(f"{name!r} {what} {len(found)} accounts: say which, one of {means}")
+    return str(found[0]["account_id"])
 
 
 def _platform_and_handle(name: str) -> tuple[str, str]:
@@ -257,6 +286,6 @@ def without_search(name: str, tenant: str = LOCAL) -> Change:
 def worded(text: str, what: str, longest: int = LONGEST) -> str:
     """``text`` without spaces around it. Raises UsageError if it is empty, too long or holds NUL."""
     said = text.strip()
-    if not said or len(said) > longest or "\0" in said:
+    if not said or len(said) > longest or _NUL in said:
         raise UsageError(f"a {what} has 1 to {longest:,} characters, without NUL")
     return said

@@ -13,11 +13,14 @@ from click.testing import CliRunner, Result
 from conftest import NOW
 
 from igtool.cli import main
+from igtool.consent.records import Given, grant, listed
 from igtool.errors import UsageError
+from igtool.facts import FACTS, FACTS_KEYS
 from igtool.lake import Lake
-from igtool.notes import creators_named, kept
+from igtool.notes import accounts_named, creators_named, creators_of_handles, kept
 from igtool.schedule.plan import due_now
 from igtool.tiers import Tiers
+from igtool.vocabulary import tags
 
 Call = Callable[..., Result]
 
@@ -146,3 +149,52 @@ def test_a_former_handle_leads_to_who_had_it(folder: Path, call: Call) -> None:
     assert json.loads(call("show", "anna.old", "--json").stdout)["rows"][0]["creator_id"] == "c3"
     with Lake(folder / "data", writable=False) as lake:
         assert kept(lake).lists == {"my.csv": ["c2", "c3"]}
+
+
+def test_consents_links_and_judgements_follow_a_former_handle(folder: Path) -> None:
+    """Each of several names in its own way; one that two accounts had has to say its platform."""
+    with Lake(folder / "data", writable=True) as lake:
+        told = accounts_named(lake, ["anna.old", "instagram:@Anna.Old", "youtube:anna.old", "bea", "nobody", "a\0b"])
+        assert {name: [row["account_id"] for row in found] for name, found in told.items()} == {
+            "anna.old": ["instagram:1"],
+            "instagram:@Anna.Old": ["instagram:1"],
+            "youtube:anna.old": [],
+            "bea": ["instagram:2"],
+            "nobody": [],
+            "a\0b": [],
+        }
+        assert creators_of_handles(lake, ["anna.old", "anna", "nobody"]) == {"anna.old": ["c1"], "anna": ["c1"]}
+        assert grant(lake, tags.shipped(), [Given("anna.old", "build", "a mail", True, NOW)], NOW) == 1
+        assert [row["account_id"] for row in listed(lake, "anna.old")[0]] == ["instagram:1"]
+        lake.append(
+            "accounts", [{"account_id": "youtube:9", "platform": "youtube", "handle": "new", "observed_at": NOW}]
+        )
+        state = {"account_id": "youtube:9", "platform": "youtube", "handle": "anna.old", "answer_id": "y"}
+        lake.append("account_states", [state | {"observed_at": NOW, "is_profile": True}])
+        with pytest.raises(
+            UsageError, match="was the handle of 2 accounts: say which, one of instagram:anna, youtube:new"
+        ):
+            listed(lake, "anna.old")
+
+
+def test_what_a_list_says_of_a_creator_follows_a_former_handle(folder: Path) -> None:
+    """In the facts, and in what tells whether they changed."""
+    with Lake(folder / "data", writable=True) as lake, lake.transaction():
+        lake.execute("create temp view batch as select creator_id as item_id from creators")
+        said = {row["item_id"]: row["listed_rows"] for row in lake.rows(FACTS)}
+        assert said == {"c1": ["{}"], "c2": ["{}"], "c3": None}
+        before = {row["item_id"]: row["fingerprint"] for row in lake.rows(FACTS_KEYS)}
+        lake.execute("update watchlist set row = '{\"GENRE\": \"art\"}' where handle = 'anna.old'")
+        after = {row["item_id"]: row["fingerprint"] for row in lake.rows(FACTS_KEYS)}
+        assert [one for one in before if before[one] != after[one]] == ["c1"]
+
+
+def test_forget_by_a_former_handle_takes_the_account(folder: Path, call: Call) -> None:
+    """And says whom the name means now, before it asks; nothing is left under either name."""
+    assert "anna.old is now anna on instagram\n" in call("forget", "anna.old", "--dry-run").stderr
+    result = call("forget", "anna.old", "--yes")
+    assert (result.exit_code, "1 person forgotten" in result.stderr) == (0, True), result.output
+    with Lake(folder / "data", writable=False) as lake:
+        names = "select handle from accounts union select handle from account_states union select handle from watchlist"
+        assert [row["handle"] for row in lake.rows(f"from ({names}) order by 1")] == ["bea", "cleo"]
+        assert lake.value("select count(*) from tombstones") >= 2

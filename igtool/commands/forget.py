@@ -38,7 +38,8 @@ _UNCLEAN = (
 def forget_command(context: click.Context, /, handles: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Remove people from everything that is stored, and keep them out.
 
-    HANDLE is a handle, instagram:HANDLE, or an account id; all accounts that were linked to it as one creator go.
+    HANDLE is a handle (one that nobody has now means who had it last), instagram:HANDLE, or an account id; all
+    accounts that were linked to it as one creator go.
     They leave raw answers, tables and their older versions, the journal, answers of language models, pictures, the
     search index, exports and logs. A keyed hash stays, so that no later run fetches or imports them. Files of your own
     are not touched. It cannot be undone; a killed command is finished by running it again.
@@ -102,6 +103,8 @@ def _print(done: Forgotten, *, as_json: bool, is_dry: bool = False) -> None:
 
 
 def _say(done: Forgotten, *, is_dry: bool) -> None:
+    for renamed in done.renamed:
+        say(renamed)
     if done.already:
         say(f"forgotten already: {', '.join(done.already)}")
     if not done.people:

@@ -143,7 +143,7 @@ def accounts_of(lake: Lake, name: str) -> list[str]:
     if not found:
         recorded = "select account_id from consents union select account_id from declarations"
         gone = lake.rows(f"from ({recorded}) where account_id = ?", (name.strip(),))
-        found = [{**row, "handle": "", "platform": ""} for row in gone]
+        found = [{**row, "handle": "", "platform": "", "is_former": False} for row in gone]
     account = only_account(lake, name, found)
     members: list[str] = _members(lake, [account]).get(account, {"account_ids": [account]})["account_ids"]
     return members

@@ -50,8 +50,9 @@ class Forgotten:
     """What went, or would go. ``people``: how many; ``rows``: by table; ``files``: how many files of igtool.
 
     ``sources``: files of the user that raw answers about them came from, and what `igtool restore` moved aside, which
-    are not touched; ``already``: names that were forgotten before. ``is_clean``: nothing is left in the files of this
-    workspace; if not, another process reads them, and `resume` finishes it.
+    are not touched; ``already``: names that were forgotten before; ``renamed``: whom former handles mean now.
+    ``is_clean``: nothing is left in the files of this workspace; if not, another process reads them, and `resume`
+    finishes it.
     """
 
     people: int = 0
@@ -59,6 +60,7 @@ class Forgotten:
     files: int = 0
     sources: tuple[str, ...] = ()
     already: tuple[str, ...] = ()
+    renamed: tuple[str, ...] = ()
     is_clean: bool = True
 
 
@@ -70,8 +72,9 @@ def forget(settings: Settings, wish: Wish, *, stopping: Callable[[], bool] = lam
     """
     with open_session(settings, "forget", stopping) as session:
         done = _finish(session)
-        people, already = _people(session, wish)
-        return _added(replace(_forget(session, people), already=tuple(already)), done)
+        people, told = _people(session, wish)
+        gone = _forget(session, people)
+        return _added(replace(gone, already=told.already, renamed=told.renamed), done)
 
 
 def forget_creator(settings: Settings, creator_id: str) -> Forgotten:
@@ -106,7 +109,7 @@ def preview(settings: Settings, wish: Wish) -> Forgotten:
         Journal(settings.cache, writable=False) as journal,
         Lake(settings.lake, writable=False, offline=settings.offline) as lake,
     ):
-        people, already = _found(lake, wish)
+        people, told = _found(lake, wish)
         rows: dict[str, int] = {}
         count = 0
         for person in people:
@@ -114,7 +117,7 @@ def preview(settings: Settings, wish: Wish) -> Forgotten:
             for name, number in [*tables.count(lake, person).items(), *waiting.items()]:
                 rows[name] = rows.get(name, 0) + number
             count += len(files.named(settings, _teller(person)))
-    return Forgotten(len(people), rows, count, already=tuple(already))
+    return replace(told, people=len(people), rows=rows, files=count)
 
 
 def undo(settings: Settings, name: str, platform: str | None = None) -> int:
@@ -133,13 +136,14 @@ def forgotten_count(settings: Settings) -> int:
         return int(lake.value("select count(distinct person_id) from tombstones"))
 
 
-def _found(lake: Lake, wish: Wish) -> tuple[list[Person], list[str]]:
-    """Whom the wish means, each once, and the names of those who are forgotten already."""
+def _found(lake: Lake, wish: Wish) -> tuple[list[Person], Forgotten]:
+    """Whom the wish means, each once, and what there is to say of the names."""
     people: dict[tuple[str, ...], Person] = {}
-    already = []
+    already: list[str] = []
+    renamed: list[str] = []
     missing = None
     for name in dict.fromkeys(wish.names):
-        accounts = find(lake, name, wish.platform)
+        accounts = find(lake, name, wish.platform, renamed.append)
         if accounts:
             person: Person | None = person_of(lake, accounts, account_only=wish.account_only)
         else:
@@ -154,10 +158,10 @@ def _found(lake: Lake, wish: Wish) -> tuple[list[Person], list[str]]:
         raise missing
     if not wish.names:
         raise UsageError("nobody is named: give handles, --creator ID or --from-file FILE.csv")
-    return list(people.values()), already
+    return list(people.values()), Forgotten(already=tuple(already), renamed=tuple(renamed))
 
 
-def _people(session: Session, wish: Wish) -> tuple[list[Person], list[str]]:
+def _people(session: Session, wish: Wish) -> tuple[list[Person], Forgotten]:
     """As `_found`, after everything that waits in the journal is in the lake, so that there is one place to look."""
     Answers(ModelLedger(session.journal), session.lake).drain()
     ledger = Ledger(session.journal)
@@ -251,5 +255,6 @@ def _added(one: Forgotten, other: Forgotten) -> Forgotten:
         files=one.files + other.files,
         sources=tuple(dict.fromkeys([*other.sources, *one.sources])),
         already=(*one.already, *other.already),
+        renamed=(*one.renamed, *other.renamed),
         is_clean=one.is_clean if one.people else other.is_clean,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from igtool.forgotten.naming import Named, lowered
 from igtool.forgotten.tombstones import Tombstones
 from igtool.history import close_to
 from igtool.lake import Lake
-from igtool.notes import accounts_named, with_former
+from igtool.notes import accounts_named, now_named, with_former
 
 _PHRASE = 12
 """Characters from which on a bio or display name tells in a file whose it is."""
@@ -68,13 +68,18 @@ class Person:
         return sorted(self.named.handles - self.named.shared)
 
 
-def find(lake: Lake, name: str, platform: str | None = None) -> list[str]:
+def find(lake: Lake, name: str, platform: str | None = None, told: Callable[[str], None] = lambda _: None) -> list[str]:
     """Accounts that ``name`` means: a handle, account id, ``platform:handle`` or id of a creator; none if unknown.
 
-    Raises UsageError where they are of several creators.
+    A handle that nobody has now means who had it last, which ``told`` hears. Raises UsageError where they are of
+    several creators.
     """
     sought = name if platform is None or ":" in name else f"{platform}:{name.strip().removeprefix('@')}"
-    accounts = [row["account_id"] for row in accounts_named(lake, [sought])[sought]]
+    found = accounts_named(lake, [sought])[sought]
+    for row in found:
+        if row["is_former"]:
+            told(now_named(name, row))
+    accounts = [row["account_id"] for row in found]
     query = "select distinct creator_id from creator_links where account_id in (select unnest(?::varchar[]))"
     creators = [row["creator_id"] for row in lake.rows(query, (accounts,))]
     linked = "select account_id from creator_links where creator_id in (select unnest(?::varchar[]))"

@@ -49,6 +49,7 @@ class Analyze(BatchStage):
         "creators",
         "creator_links",
         "accounts",
+        "account_states",
         "content_items",
         "embeddings",
         "embedding_models",

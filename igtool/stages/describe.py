@@ -113,6 +113,7 @@ class Describe(BatchStage):
         "creators",
         "creator_links",
         "accounts",
+        "account_states",
         "content_items",
         "embeddings",
         "embedding_models",
