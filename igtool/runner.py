@@ -25,8 +25,8 @@ from igtool.shards import Shard
 from igtool.stages.base import BatchStage, Context, JointStage, Output, Reject, Row, Stage
 from igtool.workers import Workers, process
 
-_BATCHES = 25
-"""Batches of many items, where a stage takes more of them at once."""
+_BATCH_S = 5.0
+"""Work of one batch, where a stage takes more or fewer items at once: a user who stops a run waits for it."""
 
 _COMMIT_ITEMS = 5_000
 """A commit of a streamed stage: it costs as much as parsing some hundred answers, and larger ones only take memory."""
@@ -243,14 +243,17 @@ class Runner:
         if stage.streamed or (self.cluster is not None and self.cluster.takes(stage)):
             self._run_stream(stage, total, counts)
             return True
-        size = self.batch_size or max(stage.batch_size, min(total // _BATCHES, stage.most_at_once))
-        postponed = 0
-        for start in range(0, total, size):
+        size = self.batch_size or stage.batch_size
+        start = postponed = 0
+        while start < total:
             self._stop_if_asked(stage, start, total)
-            left = self._run_batch(stage, start, size, counts)
+            size = min(size, total - start)
+            left, seconds = self._run_batch(stage, start, size, counts)
+            start += size
             postponed += left
-            if left and left == min(size, total - start):  # nobody of them could be asked: nobody else can
+            if left == size:  # nobody of them could be asked: nobody else can
                 break
+            size = self.batch_size or next_size(stage, size, seconds)
         if postponed:
             self._stop_if_asked(stage, total - postponed, total)
         return not postponed
@@ -259,17 +262,20 @@ class Runner:
         if self.stopping():
             raise Interrupted(f"stopped in {stage.name} after {done} of {total} items; all of them are stored")
 
-    def _run_batch(self, stage: BatchStage, start: int, size: int, counts: StageCounts) -> int:
-        """One batch, read, processed and committed; how many of its items were postponed."""
+    def _run_batch(self, stage: BatchStage, start: int, size: int, counts: StageCounts) -> tuple[int, float]:
+        """One batch, read, processed and committed; how many of its items were postponed, and seconds of the work."""
         chosen = f"from memory.pending where number > {start} and number <= {start + size}"
         self.lake.execute(f"create or replace temp view batch as select item_id, fingerprint {chosen}")
         items = self.lake.arrow(
             "select b.item_id, b.fingerprint, coalesce(p.known, true) as known, p.item_id is not null as pending "
             "from batch b left join memory.pending p using (item_id) order by 1"
         )
-        output = process(stage, self.lake.arrow(stage.rows), self.context)
+        rows = self.lake.arrow(stage.rows)
+        began = time.monotonic()
+        output = process(stage, rows, self.context)
+        seconds = time.monotonic() - began
         self._commit(stage, items, output, counts)
-        return len(output.postponed)
+        return len(output.postponed), seconds
 
     def _run_stream(self, stage: BatchStage, total: int, counts: StageCounts) -> None:
         """All pending rows in pieces, done in any order; a commit as soon as enough of them are done."""
@@ -348,6 +354,13 @@ class Runner:
             f"delete from {table} where stage = ? and item_id in (select unnest(?::varchar[]))",
             (stage.name, items),
         )
+
+
+def next_size(stage: BatchStage, size: int, seconds: float) -> int:
+    """Items of the batch after one of ``size``: twice as many while that is quick, half as many where it is long."""
+    if seconds < _BATCH_S / 2:
+        return min(size * 2, max(stage.most_at_once, stage.batch_size))
+    return max(size // 2, stage.batch_size) if seconds > _BATCH_S * 2 else size
 
 
 def _stage_rows(stage: Stage, items: pa.Table, output: Output) -> pa.Table:

@@ -17,7 +17,7 @@ from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.pieces import cut
 from igtool.progress import Progress
-from igtool.runner import Runner, in_order
+from igtool.runner import Runner, in_order, next_size
 from igtool.stages.base import BatchStage, Context, Output, Reject
 from igtool.stages.normalize import Normalize
 from igtool.stages.resolve import Resolve
@@ -157,21 +157,36 @@ def test_stopping_keeps_every_finished_batch_and_a_second_run_goes_on(runner: Ru
     assert counts(runner) == (3, 0, 4, 0)
 
 
-def test_of_many_items_more_are_worked_on_at_once(runner: Runner, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the stage allows and a user did not say otherwise; the rows are the same."""
-    monkeypatch.setattr("igtool.runner._BATCHES", 4)
+def test_more_items_are_worked_on_at_once_while_that_is_quick(
+    runner: Runner, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as the stage allows, and as few as it begins with where the work is long; the rows are the same."""
     monkeypatch.setattr(Shout, "most_at_once", 8)
-    store(lake, {str(n): f"n{n}" for n in range(40)})
-    commits: list[str] = []
-    runner.on_batch = lambda stage: commits.append(stage.name)
+    sizes: list[int] = []
+    runner.on_batch = lambda stage: sizes.append(runner.progress.of(stage.name).new - sum(sizes))
+    store(lake, {str(n): f"n{n}" for n in range(24)})
     runner.run([Shout()])
-    assert len(commits) == 5
-    assert made(lake) == {str(n): f"N{n}" for n in range(40)}
-    store(lake, {str(n): f"m{n}" for n in range(12)})
-    commits.clear()
+    assert sizes == [2, 4, 8, 8, 2]
+    assert made(lake) == {str(n): f"N{n}" for n in range(24)}
+    monkeypatch.setattr("igtool.runner._BATCH_S", 0.0)
+    store(lake, {str(n): f"n{n}" for n in range(24, 30)})
+    runner.run([Shout()])
+    assert sizes[5:] == [2, 2, 2]
     runner.batch_size = 6
+    store(lake, {str(n): f"n{n}" for n in range(30, 42)})
     runner.run([Shout()])
-    assert len(commits) == 2
+    assert sizes[8:] == [6, 6]
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds", "following"), [(4, 0.1, 8), (8, 0.1, 8), (4, 5.0, 4), (8, 10.1, 4), (2, 99.0, 2), (3, 99.0, 2)]
+)
+def test_the_size_of_the_following_batch(
+    size: int, seconds: float, following: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five seconds of work are wanted, between 2 and 8 items."""
+    monkeypatch.setattr(Shout, "most_at_once", 8)
+    assert next_size(Shout(), size, seconds) == following
 
 
 def test_work_of_another_lake_does_not_count(runner: Runner, lake: Lake, journal: Journal, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ class Analyze(BatchStage):
     )
     writes: ClassVar[tuple[str, ...]] = ("profiles", "niches")
     key: ClassVar[str] = "creator_id"
-    most_at_once = 2_000
+    most_at_once = 8_000
     elsewhere: ClassVar[frozenset[Need] | None] = frozenset({"words"})
     Options: ClassVar[type] = AnalyzeOptions
     keys = _KEYS

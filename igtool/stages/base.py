@@ -115,8 +115,8 @@ class Stage:
     works on the tables in one transaction, told what changed by ``memory.pending(item_id, fingerprint, known)`` and
     ``memory.gone(item_id)``.
 
-    Every batch looks through whole tables for its rows, so of many pending items more are worked on at once: a
-    twenty-fifth of them, within ``batch_size`` and ``most_at_once``.
+    Every batch looks through whole tables for its rows, so more items are worked on at once as long as that is quick,
+    from ``batch_size`` up to ``most_at_once``.
 
     A ``timely`` stage may have something to do because time went by: it is looked at in every run.
 

@@ -115,7 +115,7 @@ class Embed(BatchStage):
     appends: ClassVar[tuple[str, ...]] = ("text_vectors",)
     key: ClassVar[str] = "embedding_id"
     batch_size = 64
-    most_at_once = 2_048
+    most_at_once = 8_192
     elsewhere: ClassVar[frozenset[Need] | None] = frozenset({"encoder"})
     subject = "split_part(item_id, '|', 1)"
     Options: ClassVar[type] = EmbedOptions

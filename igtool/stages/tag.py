@@ -51,7 +51,7 @@ class Tag(BatchStage):
     appends: ClassVar[tuple[str, ...]] = ("creator_tag_history",)
     key: ClassVar[str] = "creator_id"
     batch_size = 200
-    most_at_once = 2_000
+    most_at_once = 4_000
     elsewhere: ClassVar[frozenset[Need] | None] = frozenset({"pictures"})
     Options: ClassVar[type] = TagOptions
     options: TagOptions
