@@ -17,7 +17,7 @@ from igtool.changes import overlaid
 from igtool.errors import UsageError
 from igtool.journal.said import Change, Said
 from igtool.journal.tenants import LOCAL as LOCAL
-from igtool.known_handles import accounts_meant
+from igtool.known_handles import GIVEN, accounts_meant
 from igtool.lake import Lake
 from igtool.lake_sql import quote
 from igtool.lists.handles import SITES
@@ -36,9 +36,8 @@ _NAMED = """
         or creator_id = ? or creator_id in (select survivor_id from creator_forwards where creator_id = ?) order by 1
 """
 
-_ASKED = "select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle"
 _RENAMED = f"""
-    select m.handle as name, m.platform, a.handle, a.account_id, l.creator_id from ({accounts_meant(_ASKED)}) m
+    select m.handle as name, m.platform, a.handle, a.account_id, l.creator_id from ({accounts_meant(GIVEN)}) m
     join accounts a using (account_id) left join creator_links l using (account_id) order by all
 """
 

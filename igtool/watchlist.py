@@ -8,7 +8,7 @@ from datetime import datetime
 from igtool.errors import UsageError
 from igtool.forgotten.tombstones import Tombstones
 from igtool.journal.said import Change
-from igtool.known_handles import accounts_meant
+from igtool.known_handles import GIVEN, accounts_meant
 from igtool.lake import Lake
 from igtool.lists.creator_list import COMMAND_LINE, CreatorList
 from igtool.notes import NAME, worded
@@ -16,11 +16,9 @@ from igtool.runner import reject_rows
 from igtool.session import Session
 from igtool.stages.base import Reject, Row
 
-_GIVEN = "select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle"
-
 # What was typed, and everything else in the two tables that means the same account.
 _SAME = f"""
-    with given as ({_GIVEN}),
+    with given as ({GIVEN}),
     known as (from ({accounts_meant("from given union select platform, handle from {table}")})),
     same as (
         select distinct g.handle as given, k.platform, k.handle
@@ -96,7 +94,7 @@ def unwatching(lake: Lake, creators: CreatorList, now: datetime) -> tuple[list[U
     listed = _same(lake, "watchlist", creators)
     found, overrides = [], []
     set_before = {(row["platform"], row["handle"]): row for row in lake.rows("from schedule_overrides")}
-    stored = {(row["platform"], row["handle"]) for row in lake.rows(accounts_meant(_GIVEN), _given(creators))}
+    stored = {(row["platform"], row["handle"]) for row in lake.rows(accounts_meant(GIVEN), _given(creators))}
     for platform, handle in dict.fromkeys((str(row.platform), str(row.handle)) for row in creators.rows):
         own = [row for row in listed if (row["platform"], row["given"]) == (platform, handle)]
         if not own and (platform, handle) not in stored:
@@ -131,7 +129,7 @@ def _same(lake: Lake, table: str, creators: CreatorList) -> list[Row]:
 
 
 def _given(creators: CreatorList) -> tuple[list[str | None], list[str | None]]:
-    """Platforms and handles, for `_GIVEN`."""
+    """Platforms and handles, for `GIVEN`."""
     return [row.platform for row in creators.rows], [row.handle for row in creators.rows]
 
 

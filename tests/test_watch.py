@@ -16,9 +16,14 @@ from igtool.cli import main
 from igtool.consent.records import Given, grant, listed
 from igtool.errors import UsageError
 from igtool.facts import FACTS, FACTS_KEYS
+from igtool.fetching.outlook import outlook
+from igtool.fetching.plan import FetchOptions
+from igtool.fetching.sources import sources_of
+from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.notes import accounts_named, creators_named, creators_of_handles, kept
 from igtool.schedule.plan import due_now
+from igtool.settings import load
 from igtool.tiers import Tiers
 from igtool.vocabulary import tags
 
@@ -198,3 +203,18 @@ def test_forget_by_a_former_handle_takes_the_account(folder: Path, call: Call) -
         names = "select handle from accounts union select handle from account_states union select handle from watchlist"
         assert [row["handle"] for row in lake.rows(f"from ({names}) order by 1")] == ["bea", "cleo"]
         assert lake.value("select count(*) from tombstones") >= 2
+
+
+def test_a_fetch_asks_for_a_renamed_account_by_the_handle_that_it_has(folder: Path) -> None:
+    """Once, also where a list has both; ``--force-handle`` may still name the former one."""
+    settings = load(folder)
+    with Journal(settings.cache, writable=True):
+        pass
+    wanted = [("instagram", handle) for handle in ("anna.old", "bea", "anna", "new.one")]
+    for forced, steps in (("", ["fresh", "fresh", "ask"]), ("anna.old", ["ask", "fresh", "ask"])):
+        options = FetchOptions(("instagram_web",), force_handles=frozenset([forced]))
+        with outlook(settings, sources_of(settings, options.sources), options) as seen:
+            seen.clock.now = lambda: NOW.timestamp()  # type: ignore[method-assign]
+            assert seen.plan(wanted).steps == dict(
+                zip([("instagram", one) for one in ("anna", "bea", "new.one")], steps, strict=True)
+            )

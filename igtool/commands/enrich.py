@@ -149,7 +149,7 @@ def _outlay(workspace: Workspace, chosen: CreatorList, options: EnrichOptions) -
     from igtool.asking.encoding import open_encoder
     from igtool.asking.opening import provider_name
     from igtool.enrich import wanted_handles
-    from igtool.known_handles import accounts_meant
+    from igtool.known_handles import GIVEN, accounts_meant
     from igtool.outlay import outlay
 
     if provider_name(workspace.settings) is None:
@@ -161,9 +161,8 @@ def _outlay(workspace: Workspace, chosen: CreatorList, options: EnrichOptions) -
     except UsageError:
         return outlay(workspace.settings, None, encoder, further=len(wanted))
     with reader as lake:
-        asked = "select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle"
         places = ([platform for platform, _ in wanted], [handle for _, handle in wanted])
-        known = lake.value(f"select count(*) from ({accounts_meant(asked)})", places)
+        known = lake.value(f"select count(*) from ({accounts_meant(GIVEN)})", places)
         return outlay(workspace.settings, lake, encoder, further=len(wanted) - known)
 
 

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from igtool.fetching.sources import policy_of
 from igtool.journal import Journal
 from igtool.journal.ledger import Ledger
 from igtool.journal.queue import ENDED, Queue
+from igtool.known_handles import renamed
 from igtool.lake import Lake, Reader
 from igtool.platforms.live import PROFILE, Source
 from igtool.settings import Settings
@@ -38,15 +39,20 @@ class Outlook:
     clock: Clock = field(default_factory=Clock)
 
     def plan(self, wanted: Iterable[Handle]) -> Plan:
-        """What becomes of each wanted account now."""
+        """What becomes of each wanted account now; one that was renamed is asked for by the handle that it has."""
         now = self.clock.now()
-        handles = list(wanted)
+        handles, options = list(wanted), self.options
+        former = {} if self.lake is None else renamed(self.lake, handles)
+        if former:
+            handles = list(dict.fromkeys((one[0], former.get(one, one[1])) for one in handles))
+            forced = {name for (_, was), name in former.items() if was.lower() in options.force_handles}
+            options = replace(options, force_handles=options.force_handles | forced)
         return make_plan(
             handles,
             frozenset(source.platform for source in self.sources),
             Queue(self.journal).standings(handles, PROFILE),
             {} if self.lake is None else _fresh_until(self.lake, self.settings, handles, now),
-            self.options,
+            options,
             now=now,
             default_every_s=self.settings.long_tail_every_h * 3_600,
         )
