@@ -74,7 +74,10 @@ class Settings(
     )
     offline: bool = Field(True, description="never fetch a DuckDB extension, or a model of the hub, from the network")
     stage_batch_size: int | None = Field(
-        None, ge=1, le=100_000, description="items a stage takes at once; by default each stage's own number"
+        None,
+        ge=1,
+        le=100_000,
+        description="items a stage takes at once; by default its own number, and more while they are quick",
     )
 
     export_emails: bool = Field(False, description="put the e-mail addresses of accounts into the exported files too")
