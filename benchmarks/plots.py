@@ -66,7 +66,10 @@ def curves(title: str, unit: str, lines: Mapping[str, Points]) -> str:
     if not xs:
         return ""
     across, down = _Axis(xs, _LEFT, _WIDTH - _RIGHT), _Axis(ys, _HEIGHT - _BOTTOM, _TOP)
-    parts = [f'<text x="8" y="18" font-weight="600">{escape(title)}, {escape(unit)}</text>']
+    parts = [
+        f'<text x="8" y="18" font-weight="600">{escape(title)}, {escape(unit)}</text>',
+        f'<text class="faint" x="{_WIDTH - _RIGHT}" y="18" text-anchor="end">by creators; dashed: in proportion</text>',
+    ]
     for value in across.ticks:
         x = across.at(value)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')
@@ -75,10 +78,20 @@ def curves(title: str, unit: str, lines: Mapping[str, Points]) -> str:
         y = down.at(value)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="faint" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{shown(value)}</text>')
+    parts.append(_straight(across, down))
     for number, (name, points) in enumerate(kept.items()):
         parts += _line(number % COLOURS, name, [(across.at(x), down.at(y)) for x, y in points if x > 0 and y > 0])
     parts += _key(list(kept))
     return _svg(_WIDTH, _HEIGHT + 16, f"{title}, {unit}", parts)
+
+
+def _straight(across: _Axis, down: _Axis) -> str:
+    """The dashed line through the middle of a plot on which what is measured grows as the sizes do."""
+    half = min(across.high - across.low, down.high - down.low) / 2
+    (x1, y1), (x2, y2) = (
+        (across.at(10 ** (across.middle + step)), down.at(10 ** (down.middle + step))) for step in (-half, half)
+    )
+    return f'<line class="even" stroke-dasharray="4 4" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
 def _line(colour: int, name: str, points: Points) -> list[str]:
@@ -106,21 +119,25 @@ def _key(names: Sequence[str]) -> list[str]:
 
 
 class _Axis:
-    """From values to places, by their logarithms; ``ticks`` are powers of ten, or their thirds where these are few."""
+    """From values to places, by their logarithms, which go from ``low`` to ``high``.
+
+    ``ticks`` are powers of ten, with steps between them where these are few.
+    """
 
     def __init__(self, values: Sequence[float], start: float, end: float) -> None:
         low, high = math.log10(min(values)), math.log10(max(values))
         room = max((high - low) * 0.06, 0.08)
-        self._low, self._high, self._start, self._end = low - room, high + room, start, end
+        self.low, self.high, self._start, self._end = low - room, high + room, start, end
+        self.middle = (self.low + self.high) / 2
         tens = [10.0**power for power in range(math.floor(low) - 1, math.ceil(high) + 2)]
-        inside = [value for value in tens if self._low <= math.log10(value) <= self._high]
-        if len(inside) < 3:
-            finer = [value * step for value in tens for step in (1, 2, 5)]
-            inside = [value for value in finer if self._low <= math.log10(value) <= self._high]
-        self.ticks = inside
+        self.ticks: list[float] = []
+        for steps in ((1,), (1, 2, 5), range(1, 10)):
+            if len(self.ticks) < 3:
+                finer = [value * step for value in tens for step in steps]
+                self.ticks = [value for value in finer if self.low <= math.log10(value) <= self.high]
 
     def at(self, value: float) -> float:
-        share = (math.log10(value) - self._low) / (self._high - self._low)
+        share = (math.log10(value) - self.low) / (self.high - self.low)
         return self._start + share * (self._end - self._start)
 
 
