@@ -23,6 +23,7 @@ from pathlib import Path
 from benchmarks.page import write_page
 from benchmarks.plots import times
 from benchmarks.results import ENTRY, FILE, Measurement, Skipped, changes, measurements, read, write
+from igtool.models import known
 
 ROOT = Path(__file__).parents[1]
 REALDATA = ROOT.parent / "shared" / "realdata"
@@ -68,7 +69,8 @@ def realdata(_: Options) -> str:
 
 def pictures(options: Options) -> str:
     """The models of `make vision`, beside real photographs."""
-    missing = [name for name in _PICTURE_MODELS if not list(MODELS.glob(f"{name}*"))]
+    models = known(MODELS)
+    missing = [name for name in _PICTURE_MODELS if not models[name].path(MODELS).is_file()]
     return f"needs models: make vision ({', '.join(missing)})" if missing else realdata(options)
 
 
