@@ -216,7 +216,8 @@ def _fill(workspace: Path, count: int) -> None:
         with lake.transaction():
             for stage in stages_of(Settings()):
                 lake.execute(
-                    f"insert into stage_rows select ?, item_id, md5(fingerprint || md5(?)) from ({stage.keys})",
+                    "insert into stage_rows by name select ? as stage, item_id, "
+                    f"md5(fingerprint || md5(?)) as fingerprint from ({stage.keys})",
                     (stage.name, signature(stage)),
                 )
         for stage in stages_of(Settings()):
