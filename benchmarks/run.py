@@ -26,7 +26,7 @@ from igtool.journal import Journal
 from igtool.lake import Lake
 from igtool.pipeline import stages_of
 from igtool.progress import Progress
-from igtool.runner import Runner, signature
+from igtool.runner import Runner, signature, wanted_query
 from igtool.settings import Settings
 from igtool.stages.base import Context
 
@@ -168,7 +168,7 @@ def bench_idle(folder: Path, count: int) -> None:
         ):
             runner = _runner(lake, journal, workspace)
             runner.run(stages_of(Settings()))
-            assert not any(c.new or c.updated for c in runner.progress.counts.values())
+            assert not any(c.new or c.updated or c.failed for c in runner.progress.counts.values())
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         runs.append(Measured(time.monotonic() - began, peak, 0))
     show("nothing to do, found by asking every table", runs, data=data)
@@ -215,10 +215,11 @@ def _fill(workspace: Path, count: int) -> None:
             )
         with lake.transaction():
             for stage in stages_of(Settings()):
+                query, parameters = wanted_query(stage)
                 lake.execute(
-                    "insert into stage_rows by name select ? as stage, item_id, "
-                    f"md5(fingerprint || md5(?)) as fingerprint from ({stage.keys})",
-                    (stage.name, signature(stage)),
+                    "insert into stage_rows by name "
+                    f"select ? as stage, item_id, fingerprint, ? as variant from ({query})",
+                    (stage.name, min(stage.variants() or [None]), *parameters),
                 )
         for stage in stages_of(Settings()):
             journal.record_stage(lake.lake_id, stage.name, signature(stage), lake.snapshot)

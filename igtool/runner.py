@@ -61,7 +61,7 @@ def signature(stage: Stage) -> str:
     return _salt(stage) if variants is None else f"{_salt(stage)}|{sorted(variants)}"
 
 
-def _wanted(stage: Stage, shard: Shard | None = None) -> tuple[str, tuple[str, ...]]:
+def wanted_query(stage: Stage, shard: Shard | None = None) -> tuple[str, tuple[str, ...]]:
     """SQL with its values: every item that should exist, with the fingerprint of its input, stage and options.
 
     ``mine``: whether it falls into the shard, if there is one.
@@ -79,7 +79,7 @@ def fingerprint_of(stage: Stage, own: str) -> str:
 
 def pending_items(lake: Lake, stage: Stage) -> list[str]:
     """The items that a run of ``stage`` would work on now."""
-    query, parameters = _wanted(stage)
+    query, parameters = wanted_query(stage)
     rows = lake.rows(
         f"select w.item_id from ({query}) w left join (from stage_rows where stage = ?) s using (item_id) "
         "where s.fingerprint is distinct from w.fingerprint order by 1",
@@ -157,7 +157,7 @@ class Runner:
 
     def _is_left_to_others(self, stage: Stage) -> bool:
         """Whether another shard still has items to do or to remove."""
-        query, parameters = _wanted(stage)
+        query, parameters = wanted_query(stage)
         gone = self.lake.value(
             f"select count(*) from stage_rows anti join ({query}) using (item_id) where stage = ? and {stage.ours}",
             (*parameters, stage.name),
@@ -177,7 +177,7 @@ class Runner:
 
     def _find_wanted(self, stage: Stage) -> None:
         """Make the temporary table ``wanted``: every item that should exist, with the fingerprint of its input."""
-        query, parameters = _wanted(stage, self.shard)
+        query, parameters = wanted_query(stage, self.shard)
         self.lake.execute(f"create or replace temp table wanted as {query}", parameters)
 
     def _find_pending(self, stage: Stage, *, force: bool) -> tuple[int, int]:
