@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from igtool.lake import Reader
-
 GIVEN = "select unnest(?::varchar[]) as platform, unnest(?::varchar[]) as handle"
 """SQL: platforms and handles that are given as two lists."""
 
@@ -39,14 +35,3 @@ def accounts_meant(wanted: str) -> str:
             partition by platform, handle order by is_former, observed_at desc nulls last, account_id
         ) = 1
     """
-
-
-def renamed(lake: Reader, handles: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Those (platform, handle) of ``handles`` that are former ones, with the handle that the account has now."""
-    query = f"""
-        select m.platform, m.handle, a.handle as handle_now from ({accounts_meant(GIVEN)}) m
-        join accounts a using (account_id) where m.is_former and a.handle is not null
-    """
-    columns = [list(column) for column in zip(*handles, strict=True)] or [[], []]
-    rows = lake.arrow(query, columns).to_pylist()
-    return {(row["platform"], row["handle"]): row["handle_now"] for row in rows}

@@ -17,7 +17,7 @@ from igtool.fetching.sources import policy_of
 from igtool.journal import Journal
 from igtool.journal.ledger import Ledger
 from igtool.journal.queue import ENDED, Queue
-from igtool.known_handles import renamed
+from igtool.known_handles import GIVEN, accounts_meant
 from igtool.lake import Lake, Reader
 from igtool.platforms.live import PROFILE, Source
 from igtool.settings import Settings
@@ -42,7 +42,7 @@ class Outlook:
         """What becomes of each wanted account now; one that was renamed is asked for by the handle that it has."""
         now = self.clock.now()
         handles, options = list(wanted), self.options
-        former = {} if self.lake is None else renamed(self.lake, handles)
+        former = {} if self.lake is None else _renamed(self.lake, handles)
         if former:
             handles = list(dict.fromkeys((one[0], former.get(one, one[1])) for one in handles))
             forced = {name for (_, was), name in former.items() if was.lower() in options.force_handles}
@@ -126,3 +126,14 @@ def _fresh_until(lake: Reader, settings: Settings, handles: Sequence[Handle], no
         [json.dumps(column) for column in zip(*handles, strict=True)] or ("[]", "[]"),
     ).to_pylist()
     return {(row["platform"], row["handle"]): row["until"] for row in rows}
+
+
+def _renamed(lake: Reader, handles: Sequence[Handle]) -> dict[Handle, str]:
+    """Those of ``handles`` that are former ones, with the handle that the account has now."""
+    query = f"""
+        select m.platform, m.handle, a.handle as handle_now from ({accounts_meant(GIVEN)}) m
+        join accounts a using (account_id) where m.is_former and a.handle is not null
+    """
+    columns = [list(column) for column in zip(*handles, strict=True)] or [[], []]
+    rows = lake.arrow(query, columns).to_pylist()
+    return {(row["platform"], row["handle"]): row["handle_now"] for row in rows}
