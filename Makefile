@@ -52,7 +52,7 @@ export: .venv/ready
 # A file stays in one process: its tests share what takes long to make. In memory, where there is such a folder, waiting
 # for the disk takes no time. Kills, daemons and whole runs in many orders are in `make test-slow`: two minutes.
 PYTEST := TMPDIR=$${TMPDIR:-$$(test -w /dev/shm && echo /dev/shm || echo /tmp)} \
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: .venv/ready-dev
 	$(PYTEST) -m "not slow"
 
