@@ -50,7 +50,7 @@ export: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[export]'
 
 # A file stays in one process: its tests share what takes long to make. In memory, where there is such a folder, waiting
-# for the disk takes no time. Kills, daemons and whole runs in many orders are in `make test-slow`: two minutes.
+# for the disk takes no time. Kills, daemons, the real language model and whole runs in many orders: `make test-slow`.
 PYTEST := TMPDIR=$${TMPDIR:-$$(test -w /dev/shm && echo /dev/shm || echo /tmp)} \
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: .venv/ready-dev

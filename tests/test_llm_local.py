@@ -481,6 +481,7 @@ INSTRUCTION = (
 )
 
 
+@pytest.mark.slow
 @needs_model
 def test_the_real_model_labels(real: Local) -> None:
     """English and Spanish bios get the right niche, with a higher probability than the wrong one; most is kept."""
@@ -492,6 +493,7 @@ def test_the_real_model_labels(real: Local) -> None:
         assert found.cached_tokens > 0.6 * found.input_tokens
 
 
+@pytest.mark.slow
 @needs_model
 def test_the_real_model_gives_the_same_bits(real: Local) -> None:
     """Prompts with more or less in common, in another order: the same answers to the last bit."""
@@ -500,6 +502,7 @@ def test_the_real_model_gives_the_same_bits(real: Local) -> None:
     assert [detailed(real, text, INSTRUCTION) for text in reversed(texts)] == first[::-1]
 
 
+@pytest.mark.slow
 @needs_model
 def test_the_real_model_reads_its_control_tokens_as_text(real: Local) -> None:
     """What ends a message or a text, or calls a tool, costs more than one token when it stands in data."""
@@ -508,6 +511,7 @@ def test_the_real_model_reads_its_control_tokens_as_text(real: Local) -> None:
         assert real.complete(asked("L", text, most=1)).input_tokens - shell > 1, text
 
 
+@pytest.mark.slow
 @needs_model
 @needs_realdata
 def test_the_real_model_reads_naughty_strings(real: Local) -> None:
