@@ -15,6 +15,7 @@ from typing import Any
 from igtool import history
 from igtool.changes import overlaid
 from igtool.errors import UsageError
+from igtool.forgotten.tombstones import Tombstones
 from igtool.journal.said import Change, Said
 from igtool.journal.tenants import LOCAL as LOCAL
 from igtool.known_handles import GIVEN, accounts_meant
@@ -106,13 +107,19 @@ def now_named(name: str, account: dict[str, Any]) -> str:
 
 
 def _renamed(lake: Lake, asked: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
-    """Accounts, each with its ``name``, that had the handles of ``asked``, after a platform or ''; '' is any."""
+    """Accounts, each with its ``name``, that had the handles of ``asked``, after a platform or ''; '' is any.
+
+    The name of somebody who was forgotten means nobody, and not who had it before them.
+    """
     places = [(platform, handle) for given, handle in asked for platform in ([given] if given else SITES)]
-    return lake.rows(_RENAMED, [[place[part] for place in places] for part in (0, 1)]) if places else []
+    rows = lake.rows(_RENAMED, [[place[part] for place in places] for part in (0, 1)]) if places else []
+    gone = Tombstones(lake) if rows else None
+    return [row for row in rows if gone is None or not gone.has(row["platform"], row["name"])]
 
 
 def creators_of_handles(lake: Lake, names: Sequence[str]) -> dict[str, list[str]]:
     """Each of ``names`` (handles, also former ones, or creator ids, lower case) that is known, to its creators."""
+    names = [name for name in names if _NUL not in name]
     rows = lake.rows(
         "select distinct n.name, l.creator_id from (select unnest(?::varchar[]) as name) n "
         "join accounts a on n.name in (a.handle, lower(a.platform_user_id)) join creator_links l using (account_id) "

@@ -205,6 +205,23 @@ def test_forget_by_a_former_handle_takes_the_account(folder: Path, call: Call) -
         assert lake.value("select count(*) from tombstones") >= 2
 
 
+def test_the_name_of_who_was_forgotten_does_not_mean_who_had_it_before(folder: Path, call: Call) -> None:
+    """A list of people to forget may come again every night: only those on it go, once."""
+    with Lake(folder / "data", writable=True) as lake, lake.transaction():
+        lake.execute("update accounts set handle = 'anna.old' where account_id = 'instagram:3'")
+        lake.execute("update account_states set handle = 'anna.old' where account_id = 'instagram:3'")
+    for said in ("1 person forgotten", "forgotten already: anna.old"):
+        result = call("forget", "anna.old", "--yes")
+        assert (result.exit_code, said in result.stderr) == (0, True), result.output
+        with Lake(folder / "data", writable=False) as lake:
+            assert [row["account_id"] for row in lake.rows("from accounts order by 1")] == [
+                "instagram:1",
+                "instagram:2",
+            ]
+            assert accounts_named(lake, ["anna.old"]) == {"anna.old": []}
+            assert creators_of_handles(lake, ["anna.old", "a\0b"]) == {}
+
+
 def test_a_fetch_asks_for_a_renamed_account_by_the_handle_that_it_has(folder: Path) -> None:
     """Once, also where a list has both; ``--force-handle`` may still name the former one."""
     settings = load(folder)
