@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from igtool.errors import UsageError
-from igtool.history import close_to
 from igtool.identity import decisions
 from igtool.journal.said import Change
 from igtool.lake import Lake
-from igtool.notes import account_named
+from igtool.notes import account_named, creators_named
 from igtool.pipeline import run_stages
 from igtool.session import Session
 
@@ -89,26 +88,22 @@ def undo(session: Session, log_id: str, *, by: str) -> str:
     return entry
 
 
-def shown(lake: Lake, handle: str) -> list[Row]:
-    """The accounts of the creators with this handle or id, and what links each of them. Raises UsageError."""
-    name = handle.strip().removeprefix("@").lower()
-    rows = lake.rows(
+def shown(lake: Lake, handle: str, told: Callable[[str], None] = lambda _: None) -> list[Row]:
+    """The accounts of the creators with this handle or id, and what links each of them.
+
+    ``told`` hears whom a former handle means now. Raises UsageError.
+    """
+    by_account = "select creator_id from creator_links where lower(account_id) = ?"
+    creators = [row["creator_id"] for row in lake.rows(by_account, (handle.strip().lower(),))] if ":" in handle else []
+    return lake.rows(
         """
         select l.creator_id, a.account_id, a.platform, a.handle, a.display_name, l.rule, l.confidence_score,
                l.decided_by, l.evidence
         from creator_links l join accounts a using (account_id)
-        where l.creator_id in (
-            select creator_id from creator_links join accounts using (account_id)
-            where handle = ? or lower(platform_user_id) = ? or lower(account_id) = ? or creator_id = ?
-            union select survivor_id from creator_forwards where creator_id = ?
-        )
-        order by l.creator_id, a.account_id
+        where l.creator_id in (select unnest(?::varchar[])) order by l.creator_id, a.account_id
         """,
-        (name,) * 5,
+        (creators or creators_named(lake, handle, told),),
     )
-    if not rows:
-        raise UsageError(f"there is no creator {handle!r}{close_to(lake, name)}")
-    return rows
 
 
 def log(lake: Lake, limit: int) -> list[Row]:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import NOW
 
+from igtool import linking
 from igtool.cli import main
 from igtool.consent.records import Given, grant, listed
 from igtool.errors import UsageError
@@ -171,6 +172,8 @@ def test_consents_links_and_judgements_follow_a_former_handle(folder: Path) -> N
         assert creators_of_handles(lake, ["anna.old", "anna", "nobody"]) == {"anna.old": ["c1"], "anna": ["c1"]}
         assert grant(lake, tags.shipped(), [Given("anna.old", "build", "a mail", True, NOW)], NOW) == 1
         assert [row["account_id"] for row in listed(lake, "anna.old")[0]] == ["instagram:1"]
+        for name in ("anna.old", "@Anna", "instagram:1", "c1"):
+            assert [row["account_id"] for row in linking.shown(lake, name)] == ["instagram:1"]
         lake.append(
             "accounts", [{"account_id": "youtube:9", "platform": "youtube", "handle": "new", "observed_at": NOW}]
         )

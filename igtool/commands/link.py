@@ -185,7 +185,7 @@ def show_link_command(context: click.Context, handle: str, as_json: bool) -> Non
     from igtool import linking
 
     with workspace_of(context).reader() as lake:
-        rows = linking.shown(lake, handle)
+        rows = linking.shown(lake, handle, say)
     _printed("show", rows, as_json=as_json)
 
 
